@@ -1,0 +1,96 @@
+"""tinygraph: the autograd whose graph you can see.
+
+Every operation is a node of an explicit graph; backward walks it, and Graphviz draws it.
+
+>>> import tinygraph as tg
+>>> x = tg.tensor([1.0, 2.0], requires_grad=True)
+>>> loss = (x * x).sum()
+>>> loss.backward()
+>>> x.grad
+array([2., 4.])
+"""
+
+# The names below are the public interface, whether or not this file uses them.
+# ruff: noqa: A004, F401
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from tinygraph import linalg
+from tinygraph.core.context import enable_grad, is_grad_enabled, no_grad
+from tinygraph.core.errors import (
+    ArgumentError, DataError, DTypeError, GradientError, MissingDependencyError, ScriptError, ShapeError, StateError,
+    TinygraphError, UnsupportedError,
+)
+from tinygraph.core.op import OPS, op
+from tinygraph.ops.constants import (
+    all, allclose, any, argmax, argmin, argsort, array_equal, bitwise_and, bitwise_or, bitwise_xor, ceil,
+    count_nonzero, empty_like, equal, floor, full_like, greater, greater_equal, invert, isclose, iscomplexobj,
+    isfinite, isinf, isnan, isrealobj, less, less_equal, logical_and, logical_not, logical_or, logical_xor, ndim,
+    nonzero, not_equal, ones_like, result_type, rint, round, searchsorted, shape, sign, size, trunc, zeros_like,
+)
+from tinygraph.ops.elementwise import (
+    absolute, add, arccos, arcsin, arctan, clip, cos, cosh, divide, exp, expm1, floor_divide, log, log1p, maximum,
+    minimum, multiply, negative, positive, power, reciprocal, relu, remainder, sigmoid, sin, sinh, sqrt, square,
+    subtract, tan, tanh, where,
+)
+from tinygraph.ops.index import (
+    getitem, scatter_add, setitem,
+)
+from tinygraph.ops.linalg import (
+    add_bias, affine, dot, matmul, tensordot,
+)
+from tinygraph.ops.loss import (
+    cross_entropy_error, log_softmax, softmax, softmax_with_loss,
+)
+from tinygraph.ops.reduction import (
+    max, mean, min, sum,
+)
+from tinygraph.ops.shape import (
+    astype, broadcast_to, concatenate, copy, expand_dims, moveaxis, ravel, reshape, squeeze, stack, swapaxes,
+    transpose,
+)
+from tinygraph.tensors import Tensor, tensor
+from tinygraph.transforms import grad, value_and_grad, vjp
+
+if TYPE_CHECKING:
+    from tinygraph import data
+    from tinygraph.analysis import Graph, graph
+    from tinygraph.ask.check import check_grads, numerical_gradient
+    from tinygraph.nn.wrap import wrap_layer
+    from tinygraph.render.drawing import draw
+    from tinygraph.training import load_state, save_state
+
+abs = absolute
+
+# What needs more than NumPy, or is not needed to compute, is imported when it is first asked for.
+_LATER = {
+    "Graph": "analysis", "graph": "analysis", "check_grads": "ask.check", "numerical_gradient": "ask.check",
+    "wrap_layer": "nn.wrap", "draw": "render.drawing", "save_state": "training", "load_state": "training",
+}
+_MODULES = {"data", "nn", "optim", "testing", "training"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"tinygraph.{name}")
+    if name in _LATER:
+        value = getattr(importlib.import_module(f"tinygraph.{_LATER[name]}"), name)
+        globals()[name] = value
+        return value
+    if name == "__version__":
+        from importlib.metadata import version
+        return version("tinygraph")
+    if not name.startswith("_"):
+        from tinygraph.core.op import find
+        try:
+            return find(name)  # an op that a plugin registers
+        except KeyError:
+            pass
+    raise AttributeError(f"module 'tinygraph' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER, *_MODULES})

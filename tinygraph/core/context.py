@@ -1,0 +1,78 @@
+"""What is switched on in this thread or task, and the hooks by which a lower floor reaches a higher one.
+
+Switches are context variables: each thread and each asyncio task has its own, and leaving a ``with`` block, by an
+exception too, puts back what was there before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ContextDecorator
+from contextvars import ContextVar, Token
+from types import TracebackType
+from typing import Any, Self
+
+GRAD_ENABLED: ContextVar[bool] = ContextVar("grad_enabled", default=True)
+
+# Filled in by the upper floors when they are first imported: a Tensor's picture in a notebook, for one.
+HOOKS: dict[str, Callable[..., Any]] = {}
+
+
+class _GradMode(ContextDecorator):
+    enabled: bool
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[bool]] = []
+
+    def __enter__(self) -> Self:
+        self._tokens.append(GRAD_ENABLED.set(self.enabled))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        GRAD_ENABLED.reset(self._tokens.pop())
+
+    def _recreate_cm(self) -> Self:
+        """Give each call of a decorated function a switch of its own, so that two threads may run it at once."""
+        return type(self)()
+
+
+class no_grad(_GradMode):  # noqa: N801 - a function in the user's eyes
+    """Record nothing: what is computed inside has no parents, and ``w -= ...`` on a leaf writes in place.
+
+    A context manager and, called with brackets, a decorator.
+
+    >>> import tinygraph as tg
+    >>> w = tg.tensor([1.0, 2.0], requires_grad=True)
+    >>> with tg.no_grad():
+    ...     w -= 0.5
+    >>> w.data
+    array([0.5, 1.5])
+    """
+
+    enabled = False
+
+
+class enable_grad(_GradMode):  # noqa: N801 - a function in the user's eyes
+    """Record again, inside a ``no_grad`` block. A context manager and, called with brackets, a decorator.
+
+    >>> import tinygraph as tg
+    >>> w = tg.tensor(3.0, requires_grad=True)
+    >>> with tg.no_grad(), tg.enable_grad():
+    ...     y = w * w
+    >>> y.requires_grad
+    True
+    """
+
+    enabled = True
+
+
+def is_grad_enabled() -> bool:
+    """Tell whether operations are being recorded in this thread or task.
+
+    >>> import tinygraph as tg
+    >>> with tg.no_grad():
+    ...     tg.is_grad_enabled()
+    False
+    """
+    return GRAD_ENABLED.get()

@@ -1,0 +1,47 @@
+"""Every error that tinygraph raises on purpose, each also a kind of the built-in error that fits it.
+
+>>> issubclass(ShapeError, TinygraphError) and issubclass(ShapeError, ValueError)
+True
+"""
+
+from __future__ import annotations
+
+
+class TinygraphError(Exception):
+    """What all of tinygraph's own errors have in common: ``except tg.TinygraphError`` catches each of them."""
+
+
+class ShapeError(TinygraphError, ValueError):
+    """Shapes that do not fit together, an axis that does not exist, or a wrong number of elements."""
+
+
+class DTypeError(TinygraphError, TypeError):
+    """A dtype that cannot do what was asked of it, such as an integer tensor that should carry a gradient."""
+
+
+class ArgumentError(TinygraphError, ValueError):
+    """An argument whose type and shape are fine and whose value is not."""
+
+
+class UnsupportedError(TinygraphError, TypeError):
+    """A NumPy function, method or keyword that no op of tinygraph covers."""
+
+
+class GradientError(TinygraphError, RuntimeError):
+    """A gradient that was asked for where there is none, or that would silently come out wrong."""
+
+
+class DataError(TinygraphError, ValueError):
+    """A data file that is truncated, corrupt, hostile or not what its name says; or data that cannot be had."""
+
+
+class StateError(TinygraphError, ValueError):
+    """A file of saved state that is not whole, or that does not fit what it is loaded into."""
+
+
+class ScriptError(TinygraphError, ValueError):
+    """A model script that does not meet the contract of the command line."""
+
+
+class MissingDependencyError(TinygraphError, ImportError):
+    """A program or an optional package that is needed here and not installed; the message says how to install it."""

@@ -1,0 +1,308 @@
+"""Node: one value of the graph with the op and the parents it came from; recording, topological order, backward.
+
+A node is made after its parents, so its serial number alone gives a topological order: sorting by it, and a heap of
+what is left to do, are all that drawing and backward need. Nothing here recurses.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from heapq import heappop, heappush
+from itertools import count
+from types import CodeType
+from typing import Any
+
+import numpy as np
+
+from tinygraph.core.context import GRAD_ENABLED, enable_grad
+from tinygraph.core.errors import GradientError
+from tinygraph.core.op import PACKAGE, Array, Handle, Op, here, line_of, pick
+
+SERIAL = count()
+
+# Slots that most nodes never fill: reading one that is empty gives this instead.
+UNFILLED: dict[str, Any] = {"grad": None, "name": None, "hooks": None, "code": None, "instruction": -1}
+
+
+class Node:
+    """A value and where it came from. Edges run to the parents only, so counting references frees a graph at once.
+
+    Attributes:
+        op: What made it; None for a leaf.
+        parents: The op's inputs in order: a Node, or the bare constant that stood there.
+        params: The op's static keywords, or None.
+        value: The array; a tuple where the op has several outputs.
+        serial: The place in the order of creation; parents have smaller ones.
+        requires_grad: Whether a gradient may flow here.
+        watched: Whether somebody wants to hear of its cotangent: a leaf, `retain_grad`, a hook.
+        code, instruction: The place in the user's code that made it; `location` reads it.
+        name, grad, hooks: What the user gave it, and what backward left.
+    """
+
+    __slots__ = ("code", "grad", "hooks", "instruction", "name", "op", "params", "parents", "requires_grad", "serial",
+                 "value", "watched")
+
+    op: Op[..., Any] | None
+    parents: tuple[Any, ...]
+    params: dict[str, Any] | None
+    value: Any
+    serial: int
+    requires_grad: bool
+    watched: bool
+    code: CodeType | None
+    instruction: int
+    name: str | None
+    grad: Array | None
+    hooks: dict[int, Callable[[Array], Array | None]] | None
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return UNFILLED[name]
+        except KeyError:
+            raise AttributeError(f"a node has no {name!r}") from None
+
+    def __repr__(self) -> str:
+        return f"<node {self.serial} {self.op.name if self.op else 'leaf'}{f' {self.name!r}' if self.name else ''}>"
+
+    @property
+    def location(self) -> tuple[str, int, str] | None:
+        """File, line and function that made this node, or None where that is not known."""
+        if self.code is None:
+            return None
+        return self.code.co_filename, line_of(self.code, self.instruction) or 0, self.code.co_name
+
+    @property
+    def node_parents(self) -> list[tuple[int, Node]]:
+        """The parents that are nodes, each with its argument position."""
+        return [(i, p) for i, p in enumerate(self.parents) if type(p) is Node]
+
+
+def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> Node:
+    """A node without a past."""
+    node = Node()
+    node.op, node.parents, node.params, node.value = None, (), None, value
+    node.serial, node.requires_grad, node.watched = next(SERIAL), requires_grad, True
+    if name is not None:
+        node.name = name
+    return node
+
+
+def inner(op: Op[..., Any], parents: tuple[Any, ...], params: dict[str, Any] | None, value: Any) -> Node:
+    """A node that was computed, stamped with the line of the user's code that asked for it."""
+    node = Node()
+    node.op, node.parents, node.params, node.value = op, parents, params, value
+    node.serial, node.requires_grad, node.watched = next(SERIAL), True, False
+    frame: Any = sys._getframe(2)
+    while frame.f_code.co_filename.startswith(PACKAGE):
+        if frame.f_back is None:
+            return node
+        frame = frame.f_back
+    # A code object and an offset cost 50 ns; the line is worked out when somebody asks.
+    node.code, node.instruction = frame.f_code, frame.f_lasti
+    return node
+
+
+def record(handle: Handle, op: Op[..., Any], inputs: tuple[Any, ...], params: dict[str, Any] | None) -> Any:
+    """Run ``op`` on what the inputs hold; give handles of ``handle``'s kind, with a past where a gradient may flow."""
+    parents, values, requires_grad = [], [], False
+    for position, x in enumerate(inputs):
+        if isinstance(x, Handle):
+            node = x.node
+            parents.append(node)
+            values.append(node.value)
+            requires_grad |= node.requires_grad and op.rule(position) is not None
+        else:
+            parents.append(x)
+            values.append(x)
+    value = op.run(tuple(values), params)
+    kind = type(handle)
+    if not (requires_grad and GRAD_ENABLED.get()):
+        return _without_past(kind, op.present(value))
+    made = inner(op, tuple(parents), params, value)
+    if not op.outputs:
+        return wrap(kind, made)
+    visible = value[:op.outputs - op.hidden]
+    return op.present(tuple(wrap(kind, inner(pick, (made,), {"index": i}, v)) for i, v in enumerate(visible)))
+
+
+def _without_past(kind: type[Handle], value: Any) -> Any:
+    """The arrays of a result as handles on leaves; what is no array (a bool, a shape) stays what it is."""
+    if isinstance(value, tuple):
+        arrays = [_without_past(kind, v) for v in value]
+        return type(value)(*arrays) if hasattr(value, "_fields") else type(value)(arrays)
+    if isinstance(value, list):
+        return [_without_past(kind, v) for v in value]
+    return wrap(kind, leaf(value)) if hasattr(value, "shape") else value
+
+
+def wrap(kind: type[Handle], node: Node) -> Any:
+    """A new handle on a node."""
+    handle = kind.__new__(kind)
+    handle.node = node
+    return handle
+
+
+def ancestors(roots: Iterable[Node], since: int = 0) -> list[Node]:
+    """Every node that the roots were computed from, themselves included, in topological order: parents first.
+
+    Nodes with a serial number below ``since`` are left out, and what lies behind them.
+    """
+    stack = list(roots)
+    seen = set(stack)
+    for node in stack:  # grows while it is walked
+        for parent in node.parents:
+            if type(parent) is Node and parent not in seen and parent.serial >= since:
+                seen.add(parent)
+                stack.append(parent)
+    stack.sort(key=lambda node: node.serial)
+    return stack
+
+
+Contribution = tuple[int, Array]
+"""What one node hands to its parent at an argument position."""
+
+
+def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, only: set[Node] | None = None,
+               every: bool = False, hooks: bool = True, release: bool = False,
+               ) -> Iterator[tuple[Node, Array, list[Contribution]]]:
+    """Go through the graph in reverse topological order and give (node, its whole cotangent, what it handed on).
+
+    The one sweep behind backward, `grad`, pictures and questions.
+
+    Args:
+        root: Where to start.
+        seed: The root's cotangent, of its shape.
+        kind: None to compute on bare arrays; a kind of Handle to compute with it, so that the cotangents themselves
+            can be differentiated.
+        only: Go to these nodes alone.
+        every: Give every node, and not the watched ones alone.
+        hooks: Call the hooks that users registered.
+        release: Let each node forget its parents once it is done, so that their values can be freed.
+    """
+    pending: dict[Node, Any] = {root: seed}
+    heap = [(-root.serial, root)]
+    while heap:
+        node = heappop(heap)[1]
+        g = pending.pop(node)
+        if hooks and node.watched and node.hooks:
+            for hook in list(node.hooks.values()):
+                changed = hook(g if kind is not None else _own(g))
+                g = g if changed is None else changed
+        op = node.op
+        handed: list[Contribution] = []
+        if op is not None:
+            parents, params = node.parents, node.params
+            if not parents:
+                raise GradientError(f"backward: the graph behind {op.name} was freed by an earlier "
+                                    "backward(retain_graph=False); keep it with retain_graph=True")
+            if kind is None:
+                y = node.value
+                values = [p.value if type(p) is Node else p for p in parents]
+            else:
+                y, values = _handles(node, kind)
+            for position, parent in enumerate(parents):
+                if type(parent) is not Node or not parent.requires_grad or (only is not None and parent not in only):
+                    continue
+                if op is pick:
+                    index = node.params["index"]  # type: ignore[index]
+                    parts = pending.get(parent)
+                    if parts is None:
+                        parts = pending[parent] = [None] * len(parent.value)
+                        heappush(heap, (-parent.serial, parent))
+                    parts[index] = g
+                    continue
+                rule = op.rule(position)
+                if rule is None:
+                    continue
+                c = rule(g, y, *values) if params is None else op.cotangent(rule, position, g, y, values, params)
+                if c is None:
+                    continue
+                value = parent.value
+                if c.shape != value.shape:
+                    c = _sum_to(c, value.shape, op, position)
+                if c.dtype is not value.dtype and c.dtype != value.dtype:
+                    c = _cast_to(c, value.dtype)
+                if every:
+                    handed.append((position, c))
+                if parent in pending:
+                    pending[parent] = pending[parent] + c
+                else:
+                    pending[parent] = c
+                    heappush(heap, (-parent.serial, parent))
+            if release:
+                node.parents = ()
+        if every or node.watched:
+            yield node, g, handed
+
+
+def backward(root: Handle, seed: Array | None = None, *, create_graph: bool = False, retain_graph: bool = True) -> None:
+    """Add the derivative of ``root`` to the gradient of every watched node it was computed from."""
+    node = root.node
+    g = start(node, seed)
+    if create_graph:
+        kind = type(root)
+        with enable_grad():
+            for target, c, _ in cotangents(node, g if isinstance(g, Handle) else wrap(kind, leaf(g)), kind):
+                target.grad = c if target.grad is None else target.grad + c
+        return
+    if isinstance(g, Handle):
+        g = g.node.value
+    for target, c, _ in cotangents(node, g, release=not retain_graph):
+        if target.grad is None:
+            target.grad = _own(c)
+        else:
+            total = target.grad + c
+            target.grad = np.array(total) if isinstance(total, np.generic) else total
+
+
+def start(node: Node, seed: Array | None) -> Array:
+    """The cotangent that backward starts from, after checking that there is something to differentiate."""
+    if not node.requires_grad:
+        raise GradientError("backward: nothing that this tensor was computed from requires a gradient; make a leaf "
+                            f"with tg.tensor(..., requires_grad=True), outside tg.no_grad(){here()}")
+    value = node.value
+    if seed is None:
+        if value.size != 1:
+            raise GradientError(f"backward: a tensor of shape {value.shape} has no single derivative; reduce it to "
+                                f"one number (t.sum(), t.mean()) or give a gradient of its shape{here()}")
+        return np.ones_like(value)
+    if not hasattr(seed, "shape"):
+        seed = np.asarray(seed, value.dtype)
+    if seed.shape != value.shape:
+        raise GradientError(f"backward: the gradient given has shape {seed.shape}, the tensor {value.shape}{here()}")
+    return seed if seed.dtype == value.dtype else _cast_to(seed, value.dtype)
+
+
+def _handles(node: Node, kind: type[Handle]) -> tuple[Any, list[Any]]:
+    """A node's value and inputs as handles, so that its rules are recorded."""
+    if type(node.value) is tuple:
+        y: Any = tuple(wrap(kind, inner(pick, (node,), {"index": i}, v)) for i, v in enumerate(node.value))
+    else:
+        y = wrap(kind, node)
+    return y, [wrap(kind, p) if type(p) is Node else p for p in node.parents]
+
+
+def _sum_to(c: Array, shape: tuple[int, ...], op: Op[..., Any], position: int) -> Array:
+    """Undo a broadcast: add up what one element was copied to."""
+    extra = len(c.shape) - len(shape)
+    stretched = [axis + extra for axis, size in enumerate(shape) if size == 1 and c.shape[axis + extra] != 1]
+    if extra < 0 or any(n not in (1, m) for n, m in zip(shape, c.shape[extra:], strict=True)):
+        raise GradientError(f"{op.name}: its rule for argument {position} gave a gradient of shape {c.shape}, "
+                            f"which does not reduce to the input's {shape}")
+    c = np.sum(c, axis=(*range(extra), *stretched), keepdims=True)
+    return np.reshape(c, shape)
+
+
+def _cast_to(c: Array, dtype: np.dtype[Any]) -> Array:
+    """A cotangent in its input's dtype; the real part where the input is real."""
+    if c.dtype.kind == "c" and dtype.kind != "c":
+        c = np.real(c)
+    return c if c.dtype == dtype else c.astype(dtype)
+
+
+def _own(c: Array) -> Array:
+    """An array that nobody else holds."""
+    if isinstance(c, Handle):
+        return c
+    return np.array(c) if isinstance(c, np.generic) else c.copy()

@@ -1,0 +1,426 @@
+"""Op: one operation's card (forward, one derivative rule an input, symbol, formula, cost), and the registry OPS.
+
+An op is called with arrays or Tensors in NumPy's own signature. `Op.bind` turns the call into what a node records:
+``inputs``, the arrays in order, and ``params``, everything else by name with the defaults filled in. An array that
+sits inside a container (a list of arrays, an index) becomes an input too; a `Slot` keeps its place in the param.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import CodeType
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
+
+import numpy as np
+
+from tinygraph.core.errors import ShapeError, TinygraphError, UnsupportedError
+
+Array: TypeAlias = Any
+"""Anything that speaks the NumPy protocols: an ndarray, a Tensor, a number, a CuPy or a Dask array."""
+
+Rule: TypeAlias = Callable[..., Array]
+"""rule(g, y, *inputs, *, any params by name) -> the cotangent of one input."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+PACKAGE = str(Path(__file__).parent.parent)
+OPS: dict[str, Op[..., Any]] = {}
+"""Every registered op by name."""
+
+BY_NUMPY: dict[Any, Op[..., Any]] = {}
+"""The op that stands for a NumPy (or SciPy) function."""
+
+
+class Handle:
+    """What a user holds: a name for a node. Tensor is the one kind; ops know it only by this face."""
+
+    __slots__ = ("node",)
+
+    def apply(self, op: Op[..., Any], inputs: tuple[Any, ...], params: dict[str, Any] | None) -> Any:
+        """Run ``op`` and record it where a gradient may flow; `tinygraph.core.node` does the work."""
+        raise NotImplementedError  # pragma: no cover - every handle has its own
+
+
+class Slot(NamedTuple):
+    """The place, inside a param, of the array that is the node's input number ``position``."""
+
+    position: int
+
+
+class Op(Generic[P, R]):
+    """One operation. Call it like the NumPy function it stands for; read its card from its attributes.
+
+    Attributes:
+        name: The key in OPS, which is the function's own name.
+        rules: One vjp rule an input, None where the op is not differentiable in it.
+        symbol: What the circle of the diagram shows.
+        tex: The formulas of the backward arrows, one an input, in TeX; may be empty.
+        flops: f(y, *inputs, **params) -> floating-point operations of one forward, or None.
+        numpy: The functions that this op stands for in the NumPy protocols.
+        validate: Checks the values of real inputs before each call; raises one clear sentence.
+        mismatch: f(*inputs) -> the sentence that says why these shapes do not fit.
+        outputs, hidden: How many arrays the forward returns (0: one, bare), and how many of them, at the end, only
+            the rules see.
+        opaque: True where the forward cannot dispatch to other arrays than NumPy's.
+
+    >>> import tinygraph as tg
+    >>> tg.matmul.symbol
+    'dot'
+    >>> tg.matmul.flops(np.ones((2, 4)), np.ones((2, 3)), np.ones((3, 4)))
+    48
+    """
+
+    def __init__(self, function: Callable[P, R], *, vjp: tuple[Rule | None, ...] | dict[str, Rule | None],
+                 symbol: str | None = None, numpy: Any = (), tex: tuple[str, ...] = (),
+                 flops: Callable[..., int] | None = None, nested: str | None = None,
+                 validate: Callable[..., None] | None = None, mismatch: Callable[..., str] | None = None,
+                 outputs: int = 0, hidden: int = 0, result: Callable[..., Any] | None = None,
+                 opaque: bool = False) -> None:
+        functools.update_wrapper(self, function)
+        self.name = function.__name__
+        self.function = function
+        self.symbol = symbol if symbol is not None else self.name
+        self.numpy = numpy if isinstance(numpy, tuple) else (numpy,)
+        self.tex, self.flops, self.validate, self.mismatch = tex, flops, validate, mismatch
+        self.outputs, self.hidden, self.result, self.opaque = outputs, hidden, result, opaque
+        self.nested = nested
+
+        arguments = list(inspect.signature(function).parameters.values())
+        names = [argument.name for argument in arguments]
+        by_name = vjp if isinstance(vjp, dict) else dict(zip(names, vjp, strict=False))
+        if unknown := set(by_name) - set(names):
+            raise TypeError(f"op {self.name}: rules for {sorted(unknown)}, which are not among its arguments {names}")
+        # The arrays that stand alone come first; those inside the nested argument follow in the order they are found.
+        self.inputs = tuple(name for name in by_name if name != nested)
+        self.params = tuple(name for name in names if name not in self.inputs)
+        self.rules = tuple(by_name[name] for name in self.inputs)
+        self.nested_rule = by_name.get(nested) if nested else None
+        self._arguments = arguments
+        self._star = next((a.name for a in arguments if a.kind is a.VAR_POSITIONAL), None)
+        self._takes_out = "out" in names
+        self._before_star = tuple(names[:names.index(self._star)]) if self._star else ()
+        # Inputs that lead the signature are passed by position, the others by name.
+        self._leading = next((i for i, name in enumerate(self.inputs) if names[i] != name), len(self.inputs))
+        self._wanted = {rule: _keywords(rule) for rule in (*self.rules, self.nested_rule) if rule is not None}
+        plain = len(self.numpy) == 1 and isinstance(self.numpy[0], np.ufunc) and not self.params
+        # A ufunc is called bare: the function around it says what it is and would cost 50 ns a call.
+        self.forward: Callable[..., Any] = self.numpy[0] if plain else function
+        # What the hot path asks first: one array in a known order, no params, nothing to check.
+        self.simple = not (self.params or validate or outputs)
+        self.differentiable = any(rule is not None for rule in (*self.rules, self.nested_rule))
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run on arrays, or run and record where a Tensor is among the inputs."""
+        inputs, params = self.bind(args, kwargs)
+        for x in inputs:
+            if isinstance(x, Handle):
+                return x.apply(self, inputs, params)  # type: ignore[no-any-return]
+        return self.present(self.run(inputs, params))  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}{inspect.signature(self.function)}>"
+
+    def __reduce__(self) -> str | tuple[Any, ...]:
+        return find, (self.name,)
+
+    @functools.cached_property
+    def _binder(self) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any] | None]]:
+        """A function of the op's own signature that sorts a call into inputs and params, at the speed of a call."""
+        defaults = {f"_{a.name}": a.default for a in self._arguments if a.default is not a.empty}
+        parts, keyword_only, varargs = [], False, False
+        for a in self._arguments:
+            if a.kind is a.VAR_POSITIONAL:
+                parts.append(f"*{a.name}")
+                varargs = True
+                continue
+            if a.kind is a.KEYWORD_ONLY and not keyword_only:
+                keyword_only = True
+                if not varargs:
+                    parts.append("*")
+            parts.append(f"{a.name}=_{a.name}" if a.default is not a.empty else a.name)
+        inputs = "".join(f"{name}, " for name in self.inputs)
+        params = "{" + ", ".join(f"'{name}': {name}" for name in self.params) + "}" if self.params else "None"
+        binder: Callable[..., tuple[tuple[Any, ...], dict[str, Any] | None]]
+        binder = eval(f"lambda {', '.join(parts)}: (({inputs}), {params})", defaults)  # noqa: S307 - as namedtuple does
+        binder.__name__ = binder.__qualname__ = self.name
+        return binder
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
+        """Sort a call's arguments into (inputs, params), in the form that a node records."""
+        try:
+            inputs, params = self._binder(*args, **kwargs)
+        except TypeError as error:
+            raise UnsupportedError(f"{error}; it takes {self.name}{inspect.signature(self.function)}{here()}") from None
+        if self._takes_out and params is not None and params.pop("out") is not None:
+            raise UnsupportedError(f"{self.name}: out= would overwrite an array that the graph may need; "
+                                   f"assign the result instead{here()}")
+        for x in inputs:
+            if type(x) is list or type(x) is tuple:
+                inputs = tuple(as_array(x) for x in inputs)
+                break
+        if self.nested is not None and params is not None:
+            found: list[Any] = []
+            params[self.nested] = _take_out(params[self.nested], found, len(inputs))
+            inputs += tuple(found)
+        return inputs, params
+
+    def run(self, values: tuple[Any, ...], params: dict[str, Any] | None) -> Any:
+        """Compute on bare arrays: check the values, run the forward, say what was wrong in one sentence."""
+        keywords: dict[str, Any] = {}
+        if params is not None:
+            keywords = self.filled(params, values)
+            if self.nested is not None:
+                values = values[:len(self.inputs)]
+            if self._leading < len(values):
+                keywords.update(zip(self.inputs[self._leading:], values[self._leading:], strict=True))
+                values = values[:self._leading]
+        try:
+            if self.validate is not None:
+                self.validate(*values, **keywords)
+            if self._star is not None:
+                before = [keywords.pop(name) for name in self._before_star]
+                return self.forward(*before, *keywords.pop(self._star), **keywords)
+            return self.forward(*values, **keywords)
+        except TinygraphError as error:
+            raise type(error)(f"{error}{here()}") from None
+        except (ValueError, TypeError, IndexError, np.exceptions.AxisError) as error:
+            raise self.explain(error, values, keywords) from error
+
+    def filled(self, params: dict[str, Any], values: tuple[Any, ...]) -> dict[str, Any]:
+        """The params with the arrays put back into their slots."""
+        if self.nested is None:
+            return dict(params)
+        return {**params, self.nested: _put_back(params[self.nested], values)}
+
+    def rule(self, position: int) -> Rule | None:
+        """The rule of input ``position``; all arrays inside the nested argument share one."""
+        return self.rules[position] if position < len(self.rules) else self.nested_rule
+
+    def cotangent(self, rule: Rule, position: int, g: Any, y: Any, values: list[Any],
+                  params: dict[str, Any] | None) -> Any:
+        """Call one rule with what it asks for: g, y, the inputs, and by name params and its own position ``k``."""
+        wanted = self._wanted[rule]
+        if not wanted or params is None:
+            return rule(g, y, *values)
+        known = self.filled(params, tuple(values))
+        known["k"] = position - len(self.inputs)
+        return rule(g, y, *values, **{name: known[name] for name in wanted})
+
+    def present(self, value: Any) -> Any:
+        """What the caller sees of a forward's result: hidden outputs taken off, NumPy's named tuple put on."""
+        if not self.outputs:
+            return value
+        visible = value[:self.outputs - self.hidden]
+        if len(visible) == 1:
+            return visible[0]
+        return self.result(*visible) if self.result is not None else visible
+
+    def explain(self, error: Exception, values: tuple[Any, ...], keywords: dict[str, Any]) -> TinygraphError:
+        """Make one sentence of what NumPy raised: the op, what it was given, why not, and the user's line."""
+        kind = UnsupportedError if isinstance(error, TypeError) else ShapeError
+        shapes = [getattr(v, "shape", None) for v in values]
+        known = all(shape is not None for shape in shapes)
+        if self.mismatch is not None and known and kind is ShapeError:
+            return kind(f"{self.name}: {self.mismatch(*values, **keywords)}{here()}")
+        if known and len(values) == 2 and not keywords and (clash := broadcast_clash(*shapes)):
+            return kind(f"{self.name}: {shapes[0]} and {shapes[1]} do not broadcast: {clash}{here()}")
+        given = ", ".join(describe(v) for v in values)
+        asked = "".join(f", {name}={value!r}" for name, value in keywords.items()
+                        if not hasattr(value, "shape") and name != self.nested)
+        return kind(f"{self.name}({given}{asked}): {str(error).splitlines()[0] if str(error) else error!r}{here()}")
+
+
+def op(*, vjp: tuple[Rule | None, ...] | dict[str, Rule | None], **card: Any) -> Callable[[Callable[P, R]], Op[P, R]]:
+    """Register the decorated NumPy function as an op; the arguments are the attributes of `Op`.
+
+    ``vjp`` gives one rule an input, in the order of the function's arguments or by their names; an argument without
+    an entry is a param. A rule is called ``rule(g, y, *inputs)`` and names, after a ``*``, the params it needs.
+
+    >>> import numpy as np
+    >>> from tinygraph.core.op import OPS, op
+    >>> @op(symbol="x³", vjp=(lambda g, y, x: g * 3 * x ** 2,))
+    ... def cube(x):
+    ...     return x ** 3
+    >>> import tinygraph as tg
+    >>> tg.grad(cube)(2.0)
+    np.float64(12.0)
+    >>> del OPS["cube"]
+    """
+    def register(function: Callable[P, R]) -> Op[P, R]:
+        made = Op(function, vjp=vjp, **card)
+        if made.name in OPS:
+            raise TypeError(f"op {made.name} is registered already, by {OPS[made.name].function.__module__}")
+        OPS[made.name] = made
+        for function_of_numpy in made.numpy:
+            BY_NUMPY[function_of_numpy] = made
+        return made
+    return register
+
+
+class Constant(Op[P, R]):
+    """A function whose result carries no derivative: a comparison, a rounding, an argmax.
+
+    It takes its arguments as NumPy does and is never recorded; with a Tensor among them it gives a Tensor.
+    """
+
+    def __init__(self, function: Callable[P, R], meaning: str) -> None:
+        def stand_in() -> None:
+            """Have no arguments of its own to sort: NumPy's function sorts them."""
+        stand_in.__name__ = stand_in.__qualname__ = function.__name__
+        super().__init__(stand_in, vjp=(), numpy=function)  # type: ignore[arg-type]
+        self.forward = self.function = function
+        self.__doc__ = meaning
+        self.nested = "args"
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
+        """Take every array out of the arguments, wherever it sits."""
+        if kwargs.get("out") is not None:
+            raise UnsupportedError(f"{self.name}: out= is not supported; assign the result instead{here()}")
+        found: list[Any] = []
+        params = {"args": _take_out(args, found, 0), "kwargs": {k: _take_out(v, found, 0) for k, v in kwargs.items()}}
+        return tuple(found), params
+
+    def run(self, values: tuple[Any, ...], params: dict[str, Any] | None) -> Any:
+        """Call NumPy's function with the arrays put back."""
+        assert params is not None
+        args = _put_back(params["args"], values)
+        kwargs = {name: _put_back(value, values) for name, value in params["kwargs"].items()}
+        try:
+            return self.function(*args, **kwargs)
+        except (ValueError, TypeError, IndexError, np.exceptions.AxisError) as error:
+            raise self.explain(error, args, kwargs) from error
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}: no derivative>"
+
+
+def constant(function: Callable[P, R], meaning: str) -> Constant[P, R]:
+    """Register a NumPy function as one without a derivative; ``meaning`` is its docstring.
+
+    >>> import numpy as np, tinygraph as tg
+    >>> np.floor(tg.tensor([1.5]))
+    tensor([1.])
+    """
+    made = Constant(function, meaning)
+    OPS[made.name] = BY_NUMPY[function] = made
+    return made
+
+
+@functools.cache
+def load_plugins() -> None:
+    """Import what other packages registered as entry points of the group ``tinygraph.ops``, once."""
+    from importlib.metadata import entry_points
+    for entry in entry_points(group="tinygraph.ops"):
+        entry.load()
+
+
+def find(name: str) -> Op[..., Any]:
+    """The op of this name; looks among the plugins before it gives up with a KeyError.
+
+    >>> from tinygraph.core.op import find
+    >>> find("relu").name
+    'relu'
+    """
+    if name not in OPS:
+        load_plugins()
+    return OPS[name]
+
+
+@op(vjp=(None,), symbol="[i]")
+def pick(value: Any, index: int) -> Any:
+    """One of the outputs of an op that has several.
+
+    The engine itself carries the cotangent: it belongs at place ``index`` of a tuple, not in an array.
+
+    >>> pick((1.0, 2.0), 1)
+    2.0
+    """
+    return value[index]
+
+
+def as_array(x: Any) -> Any:
+    """Nested lists and tuples as an ndarray; everything else as it is."""
+    return np.array(x) if type(x) is list or type(x) is tuple else x
+
+
+def is_array(x: Any) -> bool:
+    """Tell whether ``x`` is an array or a Tensor, as opposed to a number, a slice or a name."""
+    return isinstance(x, np.ndarray | Handle) or (hasattr(x, "__array_function__") and hasattr(x, "shape"))
+
+
+def _take_out(value: Any, found: list[Any], offset: int) -> Any:
+    if type(value) is list or type(value) is tuple:
+        return type(value)(_take_out(item, found, offset) for item in value)
+    if is_array(value):
+        found.append(value)
+        return Slot(offset + len(found) - 1)
+    return value
+
+
+def _put_back(value: Any, values: tuple[Any, ...]) -> Any:
+    if type(value) is Slot:
+        return values[value.position]
+    if type(value) is list or type(value) is tuple:
+        return type(value)(_put_back(item, values) for item in value)
+    return value
+
+
+def _keywords(rule: Rule) -> tuple[str, ...]:
+    code: CodeType | None = getattr(rule, "__code__", None)
+    if code is not None:
+        return code.co_varnames[code.co_argcount:code.co_argcount + code.co_kwonlyargcount]
+    parameters = inspect.signature(rule).parameters.values()
+    return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+
+
+def broadcast_clash(left: Any, right: Any) -> str:
+    """Why two shapes do not broadcast, or the empty string if they do.
+
+    >>> broadcast_clash((2, 3), (4,))
+    'axis -1 has 3 and 4'
+    """
+    for axis in range(1, min(len(left), len(right)) + 1):
+        a, b = left[-axis], right[-axis]
+        if a != b and 1 not in (a, b):
+            return f"axis -{axis} has {a} and {b}"
+    return ""
+
+
+def describe(x: Any) -> str:
+    """A value in an error message: an array by dtype and shape, a number as it is.
+
+    >>> describe(np.zeros((2, 3), np.float32)), describe(2)
+    ('float32 (2, 3)', '2')
+    """
+    if getattr(x, "shape", ()) != ():
+        return f"{x.dtype} {x.shape}"
+    return repr(x)
+
+
+def user_frames() -> Iterator[Any]:
+    """The frames of the stack that are not tinygraph's own, innermost first."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if not frame.f_code.co_filename.startswith(PACKAGE):
+            yield frame
+        frame = frame.f_back  # type: ignore[assignment]
+
+
+def here() -> str:
+    """`` (train.py:12)``, the innermost line that is not tinygraph's own; empty where there is none."""
+    for frame in user_frames():
+        return f" ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
+    return ""
+
+
+def line_of(code: CodeType, instruction: int) -> int | None:
+    """The line of a code object that holds the instruction at this byte offset."""
+    for start, end, line in code.co_lines():
+        if start <= instruction < end:
+            return line
+    return None

@@ -1,0 +1,162 @@
+"""The lecture's classifier end: softmax, cross entropy, and both fused.
+
+Labels are told apart by dtype and shape, never by size: integers of shape (N,) or (N, 1) are class indices, also
+where there is one class; any other (N, C) is a distribution a row, one-hot or soft, that sums to one. Logits of one
+sample, (C,), take one index, () or (1,), or one distribution, (C,).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygraph.core.errors import ArgumentError, DTypeError, ShapeError
+from tinygraph.core.op import Array, op
+
+
+@op(symbol="softmax", flops=lambda y, z, axis: 5 * np.size(y),
+    tex=(r"Y \odot \left(\frac{\partial L}{\partial Y} - \sum \frac{\partial L}{\partial Y} \odot Y\right)",),
+    vjp=(lambda g, y, z, *, axis: y * (g - np.sum(g * y, axis=axis, keepdims=True)),))
+def softmax(z: Array, axis: int = -1) -> Array:
+    """exp(z) scaled to sum to one along an axis; finite for any finite z, since the largest is taken off first.
+
+    z: (..., C) logits  ->  (..., C), each in [0, 1]
+
+    >>> softmax(np.array([0.0, 0.0]))
+    array([0.5, 0.5])
+    """
+    e = np.exp(z - np.max(z, axis=axis, keepdims=True))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+@op(symbol="log softmax", flops=lambda y, z, axis: 5 * np.size(y),
+    vjp=(lambda g, y, z, *, axis: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True),))
+def log_softmax(z: Array, axis: int = -1) -> Array:
+    """log(softmax(z)), without the overflow and the log of zero that the two would meet.
+
+    z: (..., C) logits  ->  (..., C), each at most 0
+
+    >>> log_softmax(np.array([0.0, -1e4]))
+    array([     0., -10000.])
+    """
+    z = z - np.max(z, axis=axis, keepdims=True)
+    return z - np.log(np.sum(np.exp(z), axis=axis, keepdims=True))
+
+
+def are_indices(z: Array, t: Array) -> bool:
+    """Tell whether labels of this dtype and shape are class indices (else they are distributions)."""
+    if not hasattr(t, "shape"):
+        return isinstance(t, int)
+    if t.dtype.kind not in "iu":
+        return False
+    ndim, shape = len(z.shape), t.shape
+    return len(shape) == ndim - 1 or (len(shape) == ndim and shape[-1] == 1)
+
+
+def one_hot(z: Array, t: Array) -> Array:
+    """Labels as one distribution a row; of indices, a boolean one."""
+    if not are_indices(z, t):
+        return t
+    column = t if len(np.shape(t)) == len(z.shape) else np.expand_dims(t, -1)
+    return np.equal(column, np.arange(z.shape[-1], like=z))
+
+
+def check_labels(z: Array, t: Array) -> None:
+    """Raise one clear sentence unless the labels fit the logits (or probabilities) ``z``."""
+    zs, ts = z.shape, np.shape(t)
+    if len(zs) not in (1, 2):
+        raise ShapeError(f"logits must be (N, C) or (C,), not {zs}")
+    if are_indices(z, t):
+        if len(zs) == 2 and ts[0] != zs[0]:
+            raise ShapeError(f"{ts[0]} labels for {zs[0]} rows of logits {zs}")
+        if np.size(t) and not (0 <= np.min(t) and np.max(t) < zs[-1]):
+            raise ArgumentError(f"labels from {np.min(t)} to {np.max(t)} for logits {zs}: class indices go from 0 to "
+                                f"{zs[-1] - 1}")
+        return
+    kind = t.dtype.kind if hasattr(t, "dtype") else "f"
+    if ts != zs:
+        if kind == "f" and (len(ts) == len(zs) - 1 or ts == (*zs[:-1], 1)):
+            raise DTypeError(f"labels of shape {ts} and a float dtype for logits {zs}: class indices are "
+                             "integers, t.astype(int); a distribution has the logits' own shape")
+        raise ShapeError(f"labels {ts} do not fit logits {zs}: give class indices {zs[:-1]} (integers) or a "
+                         f"distribution a row {zs}")
+    if kind not in "fiub":
+        raise DTypeError(f"labels of dtype {t.dtype}: give integer class indices or real distributions")
+    sums = np.sum(t, axis=-1)
+    tolerance = 1e-3 if t.dtype.itemsize < 8 else 1e-6
+    worst = np.max(np.absolute(sums - 1)) if np.size(sums) else 0.0
+    if not worst <= tolerance:
+        raise ArgumentError(f"labels {ts} are read as one distribution a row, and a row's sum is off one by {worst:.3g}; "
+                            f"class indices would be integers of shape {zs[:-1]}")
+
+
+def _rows(z: Array) -> int:
+    return int(z.shape[0]) if len(z.shape) == 2 else 1
+
+
+def _weighted(t: Array, logp: Array) -> Array:
+    """t log p, with 0 log 0 = 0 for a boolean t."""
+    return np.where(t, logp, 0) if t.dtype.kind == "b" else t * logp
+
+
+def _cross_entropy_dy(g: Array, value: Array, y: Array, t: Array) -> Array:
+    return -g / _rows(y) * _weighted(one_hot(y, t), 1 / (y + _guard(y)))
+
+
+def _cross_entropy_dt(g: Array, value: Array, y: Array, t: Array) -> Array:
+    return -g / _rows(y) * np.log(y + _guard(y))
+
+
+def _guard(y: Array) -> float:
+    """The smallest normal number: log(0) becomes about -708 (float64), and no probability in reach changes."""
+    return float(np.finfo(y.dtype).tiny)
+
+
+@op(symbol="CE", validate=check_labels, flops=lambda value, y, t: 3 * np.size(y), vjp=(_cross_entropy_dy, _cross_entropy_dt),
+    tex=(r"-\frac{1}{N} \frac{T}{Y} \frac{\partial L}{\partial L}",))
+def cross_entropy_error(y: Array, t: Array) -> Array:
+    """Mean cross entropy of probabilities against labels: -(1/N) Σ t log y.
+
+    The smallest normal number is added to y, so that a probability of 0 costs much and not infinitely much.
+
+    y: (N, C) or (C,) probabilities   t: labels, see this module  ->  () in nats
+
+    >>> cross_entropy_error(np.array([[0.25, 0.75]]), np.array([1])).round(4)
+    np.float64(0.2877)
+    """
+    return -np.sum(_weighted(one_hot(y, t), np.log(y + _guard(y)))) / _rows(y)
+
+
+def _swl_dz(g: Any, y: Any, z: Array, t: Array) -> Array:
+    (g_loss, g_p), (_, p) = g, y
+    d = 0
+    if g_loss is not None:
+        t = one_hot(z, t)
+        total = p if t.dtype.kind == "b" else p * np.sum(t, axis=-1, keepdims=True)
+        d = (total - t) * (g_loss / _rows(z))
+    if g_p is not None:  # the second derivative comes this way
+        d = d + p * (g_p - np.sum(g_p * p, axis=-1, keepdims=True))
+    return d
+
+
+def _swl_dt(g: Any, y: Any, z: Array, t: Array) -> Array:
+    return None if g[0] is None else log_softmax(z) * (-g[0] / _rows(z))
+
+
+@op(symbol="softmax\nwith loss", validate=check_labels, outputs=2, hidden=1, vjp=(_swl_dz, _swl_dt),
+    flops=lambda y, z, t: 8 * np.size(z), tex=(r"\frac{1}{N} (Y - T)",))
+def softmax_with_loss(z: Array, t: Array) -> Array:
+    """Mean cross entropy of softmax(z) against labels, as one op: its derivative in z is (softmax(z) - t) / N.
+
+    z: (N, C) or (C,) logits   t: labels, see this module  ->  () in nats
+
+    >>> z = np.array([[0.3, 2.9, 4.0]])
+    >>> softmax_with_loss(z, np.array([1])).round(3)
+    np.float64(1.406)
+    """
+    shifted = z - np.max(z, axis=-1, keepdims=True)
+    e = np.exp(shifted)
+    total = np.sum(e, axis=-1, keepdims=True)
+    loss = -np.sum(_weighted(one_hot(z, t), shifted - np.log(total))) / _rows(z)
+    return loss, e / total

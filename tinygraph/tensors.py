@@ -1,0 +1,575 @@
+"""Tensor: the handle that a user holds on a node; its operators and methods, one line each; the NumPy protocols."""
+
+from __future__ import annotations
+
+import dis
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any, NoReturn
+
+import numpy as np
+
+from tinygraph.core import node as nodes
+from tinygraph.core.context import GRAD_ENABLED, HOOKS
+from tinygraph.core.errors import DTypeError, GradientError, ShapeError, UnsupportedError
+from tinygraph.core.node import Node, leaf, record, wrap
+from tinygraph.core.op import BY_NUMPY, Array, Handle, Op, here, is_array, load_plugins
+from tinygraph.ops import constants, elementwise, index, linalg, reduction, shape
+
+_OPERANDS = (int, float, complex, np.generic, np.ndarray, Handle, list, tuple)
+_HOOK_IDS = count()
+_STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
+
+
+class Tensor(Handle):
+    """An array in the graph: a handle on the node that holds its value and where it came from.
+
+    Made by `tensor` or by computing with one. It behaves as NumPy's arrays do; what is computed from a tensor that
+    requires a gradient remembers its parents, and `backward` goes back along them.
+
+    >>> x = tensor([1.0, 2.0], requires_grad=True)
+    >>> y = (x * x).sum()
+    >>> y.backward()
+    >>> x.grad
+    array([2., 4.])
+    """
+
+    __slots__ = ("__weakref__",)
+
+    apply = record
+
+    # --- what it is ---------------------------------------------------------------------------------------------
+
+    @property
+    def data(self) -> Array:
+        """The array itself, shared and not copied; assigning to it, or into it, is not recorded."""
+        value = self.node.value
+        if isinstance(value, np.generic):
+            value = self.node.value = np.array(value)
+        return value
+
+    @data.setter
+    def data(self, value: Array) -> None:
+        self.node.value = value.node.value if isinstance(value, Tensor) else _converted(value, self.dtype)
+
+    @property
+    def grad(self) -> Array | None:
+        """What backward left here: an array of the tensor's shape and dtype, a Tensor after ``create_graph=True``.
+
+        None before backward, or where no gradient is required. Raises GradientError on a tensor that was computed,
+        unless `retain_grad` was called on it.
+        """
+        node = self.node
+        if node.op is not None and node.grad is None and not node.watched:
+            raise GradientError(f"this tensor was computed by {node.op.name}, and gradients are kept on leaves alone; "
+                                f"call retain_grad() on it before backward(){here()}")
+        return node.grad
+
+    @grad.setter
+    def grad(self, value: Array | None) -> None:
+        if value is not None:
+            value = value if isinstance(value, Tensor) else _converted(value, self.dtype)
+            if value.shape != self.shape:
+                raise ShapeError(f"a gradient of shape {value.shape} for a tensor of shape {self.shape}{here()}")
+        self.node.grad = value
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient flows to this tensor. May be set on a leaf."""
+        return self.node.requires_grad  # type: ignore[no-any-return]
+
+    @requires_grad.setter
+    def requires_grad(self, required: bool) -> None:
+        if self.node.op is not None:
+            raise GradientError(f"requires_grad can be set on a leaf, and this tensor was computed by "
+                                f"{self.node.op.name}; detach() gives a leaf{here()}")
+        if required:
+            _check_differentiable(self.dtype)
+        self.node.requires_grad = required
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it was made by hand and not computed."""
+        return self.node.op is None
+
+    @property
+    def name(self) -> str | None:
+        """What tables, pictures and errors call it."""
+        return self.node.name  # type: ignore[no-any-return]
+
+    @name.setter
+    def name(self, name: str | None) -> None:
+        self.node.name = name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The sizes of the axes."""
+        return self.node.value.shape  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
+        return self.node.value.dtype  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.node.value.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(self.node.value.size)
+
+    @property
+    def nbytes(self) -> int:
+        """What the elements take up (bytes)."""
+        return int(self.node.value.nbytes)
+
+    def __repr__(self) -> str:
+        node = self.node
+        text = np.array2string(np.asarray(node.value), prefix="tensor(", separator=", ", threshold=200)
+        facts = [text, f"dtype={self.dtype}"]
+        if node.op is not None:
+            facts.append(f"op={node.op.name}")
+        elif node.requires_grad:
+            facts.append("requires_grad=True")
+        if node.name is not None:
+            facts.append(f"name={node.name!r}")
+        return f"tensor({', '.join(facts)})"
+
+    def __str__(self) -> str:
+        return str(self.node.value)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item() if spec and self.size == 1 else self.node.value, spec)
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        picture = HOOKS.get("display")
+        return picture(self) if picture is not None else {"text/plain": repr(self)}
+
+    # --- gradients ----------------------------------------------------------------------------------------------
+
+    def backward(self, grad: Array | None = None, create_graph: bool = False, retain_graph: bool = True) -> None:
+        """Add d(self)/d(leaf) to the ``grad`` of every leaf that this tensor was computed from.
+
+        Args:
+            grad: The cotangent to start from, of this tensor's shape; 1 where the tensor is a single number.
+            create_graph: Record the computation of the gradients, so that they can be differentiated in turn.
+            retain_graph: Keep the graph, to draw it or to go back again; False frees values as they are passed.
+
+        Raises GradientError where nothing requires a gradient, or where a tensor of many elements has no ``grad``.
+
+        >>> x = tensor(3.0, requires_grad=True)
+        >>> (x ** 2).backward()
+        >>> x.grad
+        array(6.)
+        """
+        nodes.backward(self, grad, create_graph=create_graph, retain_graph=retain_graph)
+
+    def zero_grad(self) -> None:
+        """Forget the gradient: ``grad`` is None again."""
+        self.node.grad = None
+
+    def detach(self) -> Tensor:
+        """A leaf that shares this value and has no past.
+
+        >>> x = tensor(3.0, requires_grad=True)
+        >>> (x * x).detach().requires_grad
+        False
+        """
+        return _wrapped(leaf(self.node.value))
+
+    def retain_grad(self) -> None:
+        """Have backward keep the gradient of this computed tensor too."""
+        if not self.requires_grad:
+            raise GradientError(f"no gradient flows to this tensor, so there is none to retain{here()}")
+        self.node.watched = True
+
+    def register_hook(self, hook: Callable[[Array], Array | None]) -> Hook:
+        """Call ``hook(gradient)`` in each backward, with this tensor's whole cotangent in that backward.
+
+        What it returns, unless None, goes on in the gradient's place. The answer's ``remove()`` ends it.
+
+        >>> x = tensor(3.0, requires_grad=True)
+        >>> hook = x.register_hook(lambda g: 10 * g)
+        >>> (2 * x).backward()
+        >>> x.grad
+        array(20.)
+        """
+        if not self.requires_grad:
+            raise GradientError(f"no gradient flows to this tensor, so a hook would never be called{here()}")
+        return Hook(self.node, hook)
+
+    # --- reading the value --------------------------------------------------------------------------------------
+
+    def item(self) -> Any:
+        """The one element as a Python number."""
+        if self.size != 1:
+            raise ShapeError(f"item() reads one element, and this tensor has shape {self.shape}{here()}")
+        return self.node.value.item()
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of Python numbers."""
+        return self.node.value.tolist()
+
+    def __float__(self) -> float:
+        if self.requires_grad and GRAD_ENABLED.get():
+            # `array[0] = t` asks for a float as well, and it alone would leave the graph without a word.
+            frame = sys._getframe(1)
+            if frame.f_code.co_code[frame.f_lasti] == _STORE_SUBSCR:
+                _refuse_to_leave()
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise DTypeError(f"an index is an integer, and this tensor is {self.dtype}{here()}")
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        if self.size != 1:
+            raise ShapeError(f"the truth of a tensor of shape {self.shape} is ambiguous; use .any() or .all(){here()}")
+        return bool(self.item())
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a 0-d tensor has no len()")
+        return self.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if not self.shape:
+            raise TypeError("a 0-d tensor cannot be iterated over")
+        return (self[i] for i in range(len(self)))
+
+    def __contains__(self, item: Any) -> bool:
+        return bool(np.any(self.node.value == (item.node.value if isinstance(item, Tensor) else item)))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        if self.requires_grad and GRAD_ENABLED.get():
+            _refuse_to_leave()
+        return np.array(self.node.value, dtype) if copy else np.asarray(self.node.value, dtype)
+
+    def __reduce__(self) -> Any:
+        return _rebuilt, (self.data, self.node.name, self.requires_grad)
+
+    # --- the NumPy protocols ------------------------------------------------------------------------------------
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if kwargs.get("out") is not None:
+            raise UnsupportedError(f"np.{ufunc.__name__}(..., out=): an ndarray cannot hold what a tensor remembers; "
+                                   f"assign the result to a name instead{here()}")
+        if method == "__call__":
+            return _op_for(ufunc)(*inputs, **kwargs)
+        if method == "outer" and ufunc.nin == 2:
+            a, b = inputs
+            return _op_for(ufunc)(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b, **kwargs)
+        if method in ("reduce", "accumulate") and (function := _BY_METHOD.get((ufunc, method))) is not None:
+            kwargs.setdefault("axis", 0)
+            return function(*inputs, **kwargs)
+        raise UnsupportedError(f"np.{ufunc.__name__}.{method} has no derivative rule here{here()}")
+
+    def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
+        if func in _MAKERS:
+            return func(*args, **kwargs, like=self.node.value)
+        return _op_for(func)(*args, **kwargs)
+
+    # --- operators ----------------------------------------------------------------------------------------------
+
+    def __add__(self, other: Any) -> Tensor:
+        return _binary(elementwise.add, self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return _reflected(elementwise.add, self, other)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return _binary(elementwise.subtract, self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return _reflected(elementwise.subtract, self, other)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return _binary(elementwise.multiply, self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return _reflected(elementwise.multiply, self, other)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return _binary(elementwise.divide, self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return _reflected(elementwise.divide, self, other)
+
+    def __floordiv__(self, other: Any) -> Tensor:
+        return _binary(elementwise.floor_divide, self, other)
+
+    def __rfloordiv__(self, other: Any) -> Tensor:
+        return _reflected(elementwise.floor_divide, self, other)
+
+    def __mod__(self, other: Any) -> Tensor:
+        return _binary(elementwise.remainder, self, other)
+
+    def __rmod__(self, other: Any) -> Tensor:
+        return _reflected(elementwise.remainder, self, other)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return _binary(elementwise.power, self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return _reflected(elementwise.power, self, other)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return _binary(linalg.matmul, self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return _reflected(linalg.matmul, self, other)
+
+    def __neg__(self) -> Tensor:
+        return elementwise.negative(self)  # type: ignore[no-any-return]
+
+    def __pos__(self) -> Tensor:
+        return elementwise.positive(self)  # type: ignore[no-any-return]
+
+    def __abs__(self) -> Tensor:
+        return elementwise.absolute(self)  # type: ignore[no-any-return]
+
+    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
+        return _binary(constants.equal, self, other)
+
+    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
+        return _binary(constants.not_equal, self, other)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return _binary(constants.less, self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return _binary(constants.less_equal, self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return _binary(constants.greater, self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return _binary(constants.greater_equal, self, other)
+
+    def __and__(self, other: Any) -> Tensor:
+        return _binary(constants.bitwise_and, self, other)
+
+    def __or__(self, other: Any) -> Tensor:
+        return _binary(constants.bitwise_or, self, other)
+
+    def __xor__(self, other: Any) -> Tensor:
+        return _binary(constants.bitwise_xor, self, other)
+
+    def __invert__(self) -> Tensor:
+        return constants.invert(self)
+
+    __hash__ = object.__hash__
+
+    # --- assignment: a new node, and this handle stands for it ----------------------------------------------------
+
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._assign(elementwise.add, other)
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._assign(elementwise.subtract, other)
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._assign(elementwise.multiply, other)
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._assign(elementwise.divide, other)
+
+    def __ifloordiv__(self, other: Any) -> Tensor:
+        return self._assign(elementwise.floor_divide, other)
+
+    def __imod__(self, other: Any) -> Tensor:
+        return self._assign(elementwise.remainder, other)
+
+    def __ipow__(self, other: Any) -> Tensor:
+        return self._assign(elementwise.power, other)
+
+    def __imatmul__(self, other: Any) -> Tensor:
+        return self._assign(linalg.matmul, other)
+
+    def _assign(self, op: Op[..., Any], other: Any) -> Tensor:
+        if self._writes_in_place():
+            result = op(self.data, other.node.value if isinstance(other, Tensor) else other)
+            self._check_fits(op, result)
+            self.data[...] = result
+            return self
+        result = op(self, other)
+        self._check_fits(op, result)
+        self.node = (result if result.dtype == self.dtype else shape.astype(result, self.dtype)).node
+        return self
+
+    def _check_fits(self, op: Op[..., Any], result: Array) -> None:
+        if np.shape(result) != self.shape:
+            raise ShapeError(f"{op.name} in place: the result has shape {np.shape(result)}, the tensor it is assigned "
+                             f"to {self.shape}{here()}")
+        if not np.can_cast(result.dtype, self.dtype, "same_kind"):
+            raise DTypeError(f"{op.name} in place: {result.dtype} does not fit into {self.dtype}{here()}")
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return index.getitem(self, key)  # type: ignore[no-any-return]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if self._writes_in_place():
+            key = tuple(map(_value, key)) if isinstance(key, tuple) else _value(key)
+            self.data[key] = _value(value)
+        else:
+            self.node = index.setitem(self, key, value).node
+
+    def _writes_in_place(self) -> bool:
+        """Whether an assignment writes into the array (a leaf under no_grad); raises where it would break a leaf."""
+        if self.node.op is not None or not self.node.requires_grad:
+            return not GRAD_ENABLED.get() and self.node.op is None
+        if GRAD_ENABLED.get():
+            raise GradientError("assigning to a leaf that requires a gradient would lose the leaf; assign under "
+                                "tg.no_grad(), through .data, or to a computed tensor such as t + 0" + here())
+        return True
+
+    # --- methods ------------------------------------------------------------------------------------------------
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """The axes in reverse order."""
+        return shape.transpose(self)  # type: ignore[no-any-return]
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """The last two axes exchanged."""
+        return shape.swapaxes(self, -1, -2)  # type: ignore[no-any-return]
+
+    def reshape(self, *sizes: Any) -> Tensor:
+        """See `tinygraph.reshape`; the sizes may also stand one by one."""
+        return shape.reshape(self, sizes[0] if len(sizes) == 1 else sizes)  # type: ignore[no-any-return]
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """See `tinygraph.transpose`; the axes may also stand one by one."""
+        axes = axes[0] if len(axes) == 1 else axes or None
+        return shape.transpose(self, axes)  # type: ignore[no-any-return]
+
+    def flatten(self) -> Tensor:
+        """All elements in one axis."""
+        return shape.ravel(self)  # type: ignore[no-any-return]
+
+    def copy(self) -> Tensor:
+        """A tensor with the same value and gradient, in an array of its own."""
+        return shape.copy(self)  # type: ignore[no-any-return]
+
+
+class Hook:
+    """A registered hook; ``remove()`` ends it."""
+
+    __slots__ = ("_key", "_node")
+
+    def __init__(self, node: Node, function: Callable[[Array], Array | None]) -> None:
+        self._node, self._key = node, next(_HOOK_IDS)
+        node.hooks = {**(node.hooks or {}), self._key: function}
+        node.watched = True
+
+    def remove(self) -> None:
+        """Stop calling it; a second time does nothing."""
+        self._node.hooks = {key: hook for key, hook in (self._node.hooks or {}).items() if key != self._key} or None
+
+
+def tensor(data: Any, requires_grad: bool = False, dtype: Any = None, name: str | None = None) -> Tensor:
+    """A leaf of the graph that holds ``data``: an ndarray or a foreign array is shared, anything else converted.
+
+    Args:
+        data: An array, a number, nested lists, or a Tensor (whose past is left behind).
+        requires_grad: Whether backward should leave a gradient here; the dtype must then be real or complex.
+        dtype: What to convert to; None keeps an array's own.
+        name: What tables, pictures and errors call it.
+
+    >>> tensor([1, 2], dtype=float, requires_grad=True, name="w")
+    tensor([1., 2.], dtype=float64, requires_grad=True, name='w')
+    """
+    value = _converted(data, dtype)
+    if requires_grad:
+        _check_differentiable(value.dtype)
+    return _wrapped(leaf(value, requires_grad, name))
+
+
+def _converted(data: Any, dtype: Any) -> Array:
+    if isinstance(data, Tensor):
+        data = data.data
+    if not is_array(data):
+        data = np.asarray(data, dtype)
+    if data.dtype.kind not in "biufc":
+        raise DTypeError(f"a tensor holds numbers, and this is {data.dtype} (from {type(data).__name__}){here()}")
+    return data if dtype is None or data.dtype == dtype else data.astype(dtype)
+
+
+def _check_differentiable(dtype: np.dtype[Any]) -> None:
+    if dtype.kind not in "fc":
+        raise DTypeError(f"a tensor of dtype {dtype} cannot require a gradient; give real numbers, such as "
+                         f"tg.tensor(..., dtype=float){here()}")
+
+
+def _refuse_to_leave() -> NoReturn:
+    raise GradientError("this would put a tensor that requires a gradient into a plain array and lose its past; join "
+                        "tensors with tg.stack or tg.concatenate, or take .data where the value is meant" + here())
+
+
+def _wrapped(node: Node) -> Tensor:
+    return wrap(Tensor, node)  # type: ignore[no-any-return]
+
+
+def _rebuilt(data: Array, name: str | None, requires_grad: bool) -> Tensor:
+    return _wrapped(leaf(data, requires_grad, name))
+
+
+def _value(x: Any) -> Any:
+    return x.node.value if isinstance(x, Tensor) else x
+
+
+def _op_for(function: Any) -> Op[..., Any]:
+    op = BY_NUMPY.get(function)
+    if op is None:
+        load_plugins()
+        op = BY_NUMPY.get(function)
+    if op is None:
+        module = (getattr(function, "__module__", None) or "numpy").replace("numpy", "np", 1)
+        raise UnsupportedError(f"{module}.{function.__name__} has no op in tinygraph; compute on .data where no gradient "
+                               f"is needed, or register a rule with @tg.op{here()}")
+    return op
+
+
+def _binary(op: Op[..., Any], a: Tensor, b: Any) -> Tensor:
+    if isinstance(b, _OPERANDS) or is_array(b):
+        return op(a, b)  # type: ignore[no-any-return]
+    return NotImplemented
+
+
+def _reflected(op: Op[..., Any], a: Tensor, b: Any) -> Tensor:
+    if isinstance(b, _OPERANDS) or is_array(b):
+        return op(b, a)  # type: ignore[no-any-return]
+    return NotImplemented
+
+
+def _method(op: Op[..., Any]) -> Callable[..., Any]:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return op(self, *args, **kwargs)
+    method.__name__, method.__qualname__ = op.name, f"Tensor.{op.name}"
+    method.__doc__ = f"See `tinygraph.{op.name}`."
+    return method
+
+
+# The methods that are exactly NumPy's function of the same name with the array in front.
+for _op in (reduction.sum, reduction.mean, reduction.max, reduction.min, shape.ravel, shape.squeeze, shape.swapaxes,
+            shape.astype, linalg.dot, elementwise.clip, constants.argmax, constants.argmin, constants.argsort,
+            constants.any, constants.all, constants.round, constants.nonzero):
+    setattr(Tensor, _op.name, _method(_op))
+
+_BY_METHOD: dict[tuple[np.ufunc, str], Callable[..., Any]] = {
+    (np.add, "reduce"): reduction.sum, (np.maximum, "reduce"): reduction.max, (np.minimum, "reduce"): reduction.min,
+    (np.logical_and, "reduce"): constants.all, (np.logical_or, "reduce"): constants.any,
+}
+_MAKERS = {np.zeros, np.ones, np.empty, np.full, np.arange, np.eye, np.identity, np.array, np.asarray}
