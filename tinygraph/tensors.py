@@ -13,13 +13,56 @@ import numpy as np
 from tinygraph.core import node as nodes
 from tinygraph.core.context import GRAD_ENABLED, HOOKS
 from tinygraph.core.errors import DTypeError, GradientError, ShapeError, UnsupportedError
-from tinygraph.core.node import Node, leaf, record, wrap
+from tinygraph.core.node import Node, inner, leaf, record, wrap
 from tinygraph.core.op import BY_NUMPY, Array, Handle, Op, here, is_array, load_plugins
 from tinygraph.ops import constants, elementwise, index, linalg, reduction, shape
 
 _OPERANDS = (int, float, complex, np.generic, np.ndarray, Handle, list, tuple)
 _HOOK_IDS = count()
 _STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
+
+
+_PLAIN = frozenset({float, int, np.ndarray, np.float64, np.float32})
+_new = object.__new__
+
+
+def _operator(op: Op[..., Any], swapped: bool = False) -> Callable[[Any, Any], Any]:
+    """A binary operator's method.
+
+    Two tensors, or a tensor and a number or ndarray, are recorded here and now: the binding and the loops of the
+    general way are half of what an operation on a few numbers costs. Everything else takes the general way.
+    """
+    forward, total = op.forward, op.total
+
+    def method(self: Tensor, other: Any) -> Any:
+        x = self.node
+        if type(other) is Tensor and total:
+            y = other.node
+            right = y.value
+            requires_grad = x.requires_grad or y.requires_grad
+        elif type(other) in _PLAIN and total:
+            y = right = other
+            requires_grad = x.requires_grad
+        elif isinstance(other, _OPERANDS) or is_array(other):
+            return op(other, self) if swapped else op(self, other)
+        else:
+            return NotImplemented
+        result = _new(Tensor)
+        try:
+            if swapped:
+                x, y = y, x
+                value = forward(right, y.value)
+            else:
+                value = forward(x.value, right)
+        except Exception as error:
+            raise op.explain(error, (right, self.node.value) if swapped else (self.node.value, right), {}) from error
+        result.node = inner(op, (x, y), None, value) if requires_grad and GRAD_ENABLED.get() else leaf(value)
+        return result
+    return method
+
+
+def _reflected(op: Op[..., Any]) -> Callable[[Any, Any], Any]:
+    return _operator(op, swapped=True)
 
 
 class Tensor(Handle):
@@ -282,54 +325,22 @@ class Tensor(Handle):
 
     # --- operators ----------------------------------------------------------------------------------------------
 
-    def __add__(self, other: Any) -> Tensor:
-        return _binary(elementwise.add, self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return _reflected(elementwise.add, self, other)
-
-    def __sub__(self, other: Any) -> Tensor:
-        return _binary(elementwise.subtract, self, other)
-
-    def __rsub__(self, other: Any) -> Tensor:
-        return _reflected(elementwise.subtract, self, other)
-
-    def __mul__(self, other: Any) -> Tensor:
-        return _binary(elementwise.multiply, self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return _reflected(elementwise.multiply, self, other)
-
-    def __truediv__(self, other: Any) -> Tensor:
-        return _binary(elementwise.divide, self, other)
-
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return _reflected(elementwise.divide, self, other)
-
-    def __floordiv__(self, other: Any) -> Tensor:
-        return _binary(elementwise.floor_divide, self, other)
-
-    def __rfloordiv__(self, other: Any) -> Tensor:
-        return _reflected(elementwise.floor_divide, self, other)
-
-    def __mod__(self, other: Any) -> Tensor:
-        return _binary(elementwise.remainder, self, other)
-
-    def __rmod__(self, other: Any) -> Tensor:
-        return _reflected(elementwise.remainder, self, other)
-
-    def __pow__(self, other: Any) -> Tensor:
-        return _binary(elementwise.power, self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return _reflected(elementwise.power, self, other)
-
-    def __matmul__(self, other: Any) -> Tensor:
-        return _binary(linalg.matmul, self, other)
-
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return _reflected(linalg.matmul, self, other)
-
+    __add__ = _operator(elementwise.add)
+    __radd__ = _reflected(elementwise.add)
+    __sub__ = _operator(elementwise.subtract)
+    __rsub__ = _reflected(elementwise.subtract)
+    __mul__ = _operator(elementwise.multiply)
+    __rmul__ = _reflected(elementwise.multiply)
+    __truediv__ = _operator(elementwise.divide)
+    __rtruediv__ = _reflected(elementwise.divide)
+    __floordiv__ = _operator(elementwise.floor_divide)
+    __rfloordiv__ = _reflected(elementwise.floor_divide)
+    __mod__ = _operator(elementwise.remainder)
+    __rmod__ = _reflected(elementwise.remainder)
+    __pow__ = _operator(elementwise.power)
+    __rpow__ = _reflected(elementwise.power)
+    __matmul__ = _operator(linalg.matmul)
+    __rmatmul__ = _reflected(linalg.matmul)
     def __neg__(self) -> Tensor:
         return elementwise.negative(self)  # type: ignore[no-any-return]
 
@@ -339,33 +350,15 @@ class Tensor(Handle):
     def __abs__(self) -> Tensor:
         return elementwise.absolute(self)  # type: ignore[no-any-return]
 
-    def __eq__(self, other: object) -> Tensor:  # type: ignore[override]
-        return _binary(constants.equal, self, other)
-
-    def __ne__(self, other: object) -> Tensor:  # type: ignore[override]
-        return _binary(constants.not_equal, self, other)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return _binary(constants.less, self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return _binary(constants.less_equal, self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return _binary(constants.greater, self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return _binary(constants.greater_equal, self, other)
-
-    def __and__(self, other: Any) -> Tensor:
-        return _binary(constants.bitwise_and, self, other)
-
-    def __or__(self, other: Any) -> Tensor:
-        return _binary(constants.bitwise_or, self, other)
-
-    def __xor__(self, other: Any) -> Tensor:
-        return _binary(constants.bitwise_xor, self, other)
-
+    __eq__ = _operator(constants.equal)
+    __ne__ = _operator(constants.not_equal)
+    __lt__ = _operator(constants.less)
+    __le__ = _operator(constants.less_equal)
+    __gt__ = _operator(constants.greater)
+    __ge__ = _operator(constants.greater_equal)
+    __and__ = _operator(constants.bitwise_and)
+    __or__ = _operator(constants.bitwise_or)
+    __xor__ = _operator(constants.bitwise_xor)
     def __invert__(self) -> Tensor:
         return constants.invert(self)
 
@@ -540,18 +533,6 @@ def _op_for(function: Any) -> Op[..., Any]:
         raise UnsupportedError(f"{module}.{function.__name__} has no op in tinygraph; compute on .data where no gradient "
                                f"is needed, or register a rule with @tg.op{here()}")
     return op
-
-
-def _binary(op: Op[..., Any], a: Tensor, b: Any) -> Tensor:
-    if isinstance(b, _OPERANDS) or is_array(b):
-        return op(a, b)  # type: ignore[no-any-return]
-    return NotImplemented
-
-
-def _reflected(op: Op[..., Any], a: Tensor, b: Any) -> Tensor:
-    if isinstance(b, _OPERANDS) or is_array(b):
-        return op(b, a)  # type: ignore[no-any-return]
-    return NotImplemented
 
 
 def _method(op: Op[..., Any]) -> Callable[..., Any]:

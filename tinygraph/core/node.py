@@ -21,6 +21,8 @@ from tinygraph.core.op import PACKAGE, Array, Handle, Op, here, line_of, pick
 
 SERIAL = count()
 
+_last_user_code: list[CodeType | None] = [None]
+
 # Slots that most nodes never fill: reading one that is empty gives this instead.
 UNFILLED: dict[str, Any] = {"grad": None, "name": None, "hooks": None, "code": None, "instruction": -1}
 
@@ -93,13 +95,17 @@ def inner(op: Op[..., Any], parents: tuple[Any, ...], params: dict[str, Any] | N
     node = Node()
     node.op, node.parents, node.params, node.value = op, parents, params, value
     node.serial, node.requires_grad, node.watched = next(SERIAL), True, False
-    frame: Any = sys._getframe(2)
-    while frame.f_code.co_filename.startswith(PACKAGE):
-        if frame.f_back is None:
-            return node
-        frame = frame.f_back
     # A code object and an offset cost 50 ns; the line is worked out when somebody asks.
-    node.code, node.instruction = frame.f_code, frame.f_lasti
+    frame: Any = sys._getframe(2)
+    code = frame.f_code
+    if code is not _last_user_code[0]:  # the function that made the last node made most of the others too
+        while code.co_filename.startswith(PACKAGE):
+            frame = frame.f_back
+            if frame is None:
+                return node
+            code = frame.f_code
+        _last_user_code[0] = code
+    node.code, node.instruction = code, frame.f_lasti
     return node
 
 
@@ -111,7 +117,7 @@ def record(handle: Handle, op: Op[..., Any], inputs: tuple[Any, ...], params: di
             node = x.node
             parents.append(node)
             values.append(node.value)
-            requires_grad |= node.requires_grad and op.rule(position) is not None
+            requires_grad = requires_grad or (node.requires_grad and op.rule(position) is not None)
         else:
             parents.append(x)
             values.append(x)
@@ -185,10 +191,9 @@ def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, onl
     while heap:
         node = heappop(heap)[1]
         g = pending.pop(node)
-        if hooks and node.watched and node.hooks:
-            for hook in list(node.hooks.values()):
-                changed = hook(g if kind is not None else _own(g))
-                g = g if changed is None else changed
+        watched = node.watched
+        if watched and hooks and node.hooks:
+            g = _hooked(g, node)
         op = node.op
         handed: list[Contribution] = []
         if op is not None:
@@ -196,44 +201,64 @@ def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, onl
             if not parents:
                 raise GradientError(f"backward: the graph behind {op.name} was freed by an earlier "
                                     "backward(retain_graph=False); keep it with retain_graph=True")
-            if kind is None:
-                y = node.value
-                values = [p.value if type(p) is Node else p for p in parents]
+            if op is pick:
+                _hand_to_tuple(parents[0], node.params["index"], g, pending, heap)  # type: ignore[index]
             else:
-                y, values = _handles(node, kind)
-            for position, parent in enumerate(parents):
-                if type(parent) is not Node or not parent.requires_grad or (only is not None and parent not in only):
-                    continue
-                if op is pick:
-                    index = node.params["index"]  # type: ignore[index]
-                    parts = pending.get(parent)
-                    if parts is None:
-                        parts = pending[parent] = [None] * len(parent.value)
-                        heappush(heap, (-parent.serial, parent))
-                    parts[index] = g
-                    continue
-                rule = op.rule(position)
-                if rule is None:
-                    continue
-                c = rule(g, y, *values) if params is None else op.cotangent(rule, position, g, y, values, params)
-                if c is None:
-                    continue
-                value = parent.value
-                if c.shape != value.shape:
-                    c = _sum_to(c, value.shape, op, position)
-                if c.dtype is not value.dtype and c.dtype != value.dtype:
-                    c = _cast_to(c, value.dtype)
-                if every:
-                    handed.append((position, c))
-                if parent in pending:
-                    pending[parent] = pending[parent] + c
+                if kind is None:
+                    y = node.value
+                    values = []
+                    for p in parents:
+                        values.append(p.value if type(p) is Node else p)
                 else:
-                    pending[parent] = c
-                    heappush(heap, (-parent.serial, parent))
+                    y, values = _handles(node, kind)
+                rules = op.rules if params is None else op.bound_rules(params, values)
+                position = -1
+                for parent in parents:
+                    position += 1
+                    if type(parent) is not Node or not parent.requires_grad:
+                        continue
+                    rule = rules[position]
+                    if rule is None:
+                        continue
+                    if only is not None and parent not in only:
+                        continue
+                    c = rule(g, y, *values)
+                    if c is None:
+                        continue
+                    value = parent.value
+                    if c.shape != value.shape:
+                        c = _sum_to(c, value.shape, op, position)
+                    if c.dtype is not value.dtype and c.dtype != value.dtype:
+                        c = _cast_to(c, value.dtype)
+                    if every:
+                        handed.append((position, c))
+                    if parent in pending:
+                        pending[parent] = pending[parent] + c
+                    else:
+                        pending[parent] = c
+                        heappush(heap, (-parent.serial, parent))
             if release:
                 node.parents = ()
-        if every or node.watched:
+        if watched or every:
             yield node, g, handed
+
+
+def _hooked(g: Array, node: Node) -> Array:
+    """What the user's hooks make of a cotangent; each gets an array that it may keep."""
+    assert node.hooks is not None
+    for hook in list(node.hooks.values()):
+        changed = hook(_own(g))
+        g = g if changed is None else changed
+    return g
+
+
+def _hand_to_tuple(parent: Node, index: int, g: Array, pending: dict[Node, Any], heap: list[tuple[int, Node]]) -> None:
+    """Put the cotangent of one output into the tuple of its op's; the outputs that nobody used keep None."""
+    parts = pending.get(parent)
+    if parts is None:
+        parts = pending[parent] = [None] * len(parent.value)
+        heappush(heap, (-parent.serial, parent))
+    parts[index] = g if parts[index] is None else parts[index] + g
 
 
 def backward(root: Handle, seed: Array | None = None, *, create_graph: bool = False, retain_graph: bool = True) -> None:

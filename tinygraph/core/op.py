@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import CodeType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
@@ -28,7 +28,7 @@ Rule: TypeAlias = Callable[..., Array]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PACKAGE = str(Path(__file__).parent.parent)
+PACKAGE = os.path.dirname(os.path.dirname(__file__))  # os.path, since pathlib takes 4 ms to import
 OPS: dict[str, Op[..., Any]] = {}
 """Every registered op by name."""
 
@@ -90,8 +90,14 @@ class Op(Generic[P, R]):
         self.outputs, self.hidden, self.result, self.opaque = outputs, hidden, result, opaque
         self.nested = nested
 
-        arguments = list(inspect.signature(function).parameters.values())
-        names = [argument.name for argument in arguments]
+        # Read off the code object: inspect.signature would cost `import tinygraph` several milliseconds.
+        code = function.__code__  # type: ignore[attr-defined]
+        named = code.co_argcount + code.co_kwonlyargcount
+        self._star = code.co_varnames[named] if code.co_flags & inspect.CO_VARARGS else None
+        names = list(code.co_varnames[:code.co_argcount])
+        self._before_star = tuple(names)
+        names += [self._star] if self._star else []
+        names += code.co_varnames[code.co_argcount:named]
         by_name = vjp if isinstance(vjp, dict) else dict(zip(names, vjp, strict=False))
         if unknown := set(by_name) - set(names):
             raise TypeError(f"op {self.name}: rules for {sorted(unknown)}, which are not among its arguments {names}")
@@ -100,19 +106,16 @@ class Op(Generic[P, R]):
         self.params = tuple(name for name in names if name not in self.inputs)
         self.rules = tuple(by_name[name] for name in self.inputs)
         self.nested_rule = by_name.get(nested) if nested else None
-        self._arguments = arguments
-        self._star = next((a.name for a in arguments if a.kind is a.VAR_POSITIONAL), None)
         self._takes_out = "out" in names
-        self._before_star = tuple(names[:names.index(self._star)]) if self._star else ()
         # Inputs that lead the signature are passed by position, the others by name.
         self._leading = next((i for i, name in enumerate(self.inputs) if names[i] != name), len(self.inputs))
         self._wanted = {rule: _keywords(rule) for rule in (*self.rules, self.nested_rule) if rule is not None}
         plain = len(self.numpy) == 1 and isinstance(self.numpy[0], np.ufunc) and not self.params
         # A ufunc is called bare: the function around it says what it is and would cost 50 ns a call.
         self.forward: Callable[..., Any] = self.numpy[0] if plain else function
-        # What the hot path asks first: one array in a known order, no params, nothing to check.
-        self.simple = not (self.params or validate or outputs)
-        self.differentiable = any(rule is not None for rule in (*self.rules, self.nested_rule))
+        # What the hot path asks: no params and nothing to check; a rule for every input.
+        self.simple = not (self.params or validate or outputs or code.co_kwonlyargcount)
+        self.total = self.simple and None not in self.rules
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run on arrays, or run and record where a Tensor is among the inputs."""
@@ -131,9 +134,10 @@ class Op(Generic[P, R]):
     @functools.cached_property
     def _binder(self) -> Callable[..., tuple[tuple[Any, ...], dict[str, Any] | None]]:
         """A function of the op's own signature that sorts a call into inputs and params, at the speed of a call."""
-        defaults = {f"_{a.name}": a.default for a in self._arguments if a.default is not a.empty}
+        arguments = inspect.signature(self.function).parameters.values()
+        defaults = {f"_{a.name}": a.default for a in arguments if a.default is not a.empty}
         parts, keyword_only, varargs = [], False, False
-        for a in self._arguments:
+        for a in arguments:
             if a.kind is a.VAR_POSITIONAL:
                 parts.append(f"*{a.name}")
                 varargs = True
@@ -201,15 +205,17 @@ class Op(Generic[P, R]):
         """The rule of input ``position``; all arrays inside the nested argument share one."""
         return self.rules[position] if position < len(self.rules) else self.nested_rule
 
-    def cotangent(self, rule: Rule, position: int, g: Any, y: Any, values: list[Any],
-                  params: dict[str, Any] | None) -> Any:
-        """Call one rule with what it asks for: g, y, the inputs, and by name params and its own position ``k``."""
-        wanted = self._wanted[rule]
-        if not wanted or params is None:
-            return rule(g, y, *values)
+    def bound_rules(self, params: dict[str, Any], values: list[Any]) -> list[Rule | None]:
+        """The rules of a node's inputs, given by name what each asks for: params, and its own position ``k``."""
         known = self.filled(params, tuple(values))
-        known["k"] = position - len(self.inputs)
-        return rule(g, y, *values, **{name: known[name] for name in wanted})
+        bound: list[Rule | None] = []
+        for position in range(len(values)):
+            rule = self.rule(position)
+            if rule is not None and (wanted := self._wanted[rule]):
+                known["k"] = position - len(self.inputs)
+                rule = functools.partial(rule, **{name: known[name] for name in wanted})
+            bound.append(rule)
+        return bound
 
     def present(self, value: Any) -> Any:
         """What the caller sees of a forward's result: hidden outputs taken off, NumPy's named tuple put on."""
@@ -414,7 +420,7 @@ def user_frames() -> Iterator[Any]:
 def here() -> str:
     """`` (train.py:12)``, the innermost line that is not tinygraph's own; empty where there is none."""
     for frame in user_frames():
-        return f" ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
+        return f" ({os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})"
     return ""
 
 
