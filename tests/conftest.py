@@ -1,0 +1,52 @@
+"""What every test stands on: one BLAS thread, no screen, repeatable random examples, and what a machine may lack."""
+
+from __future__ import annotations
+
+import os
+
+# Before NumPy is first imported, since its BLAS reads them only then. The workers of xdist already fill the cores; and
+# with one thread a sum is added in one order, so that "bit-identical" can be tested.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[_name] = "1"
+os.environ["MPLBACKEND"] = "Agg"
+
+import shutil
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+# "ci" is what runs unless --hypothesis-profile says otherwise: the same examples everywhere, so that a failure is the
+# change's own doing. "long" looks for new ones, and remembers what it found.
+hypothesis.settings.register_profile(
+    "ci", max_examples=50, derandomize=True, deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.register_profile("long", max_examples=2000, deadline=None, print_blob=True)
+hypothesis.settings.load_profile("ci")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what this machine cannot run, and say what would make it run."""
+    if item.get_closest_marker("needs_dot") and shutil.which("dot") is None:
+        # In CI nobody reads the list of skips, so there the pictures would go untested.
+        if os.environ.get("CI"):
+            pytest.fail("dot is missing in CI: scripts/bootstrap.sh should have installed Graphviz", pytrace=False)
+        pytest.skip("needs Graphviz's dot")
+    if item.get_closest_marker("needs_mnist") and not os.environ.get("TINYGRAPH_DATA"):
+        pytest.skip("needs MNIST in the folder that TINYGRAPH_DATA names")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator of random numbers that starts the same in every test."""
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def mnist_folder() -> Path:
+    """The folder with MNIST's four files; the test is skipped where there is none."""
+    folder = os.environ.get("TINYGRAPH_DATA")
+    if not folder:
+        pytest.skip("needs MNIST in the folder that TINYGRAPH_DATA names")
+    return Path(folder)
