@@ -25,6 +25,9 @@ from tinygraph.core.errors import (
     TinygraphError, UnsupportedError,
 )
 from tinygraph.core.op import OPS, op
+from tinygraph.ops.complex import (
+    conj, imag, real,
+)
 from tinygraph.ops.constants import (
     all, allclose, any, argmax, argmin, argsort, array_equal, bitwise_and, bitwise_or, bitwise_xor, ceil,
     count_nonzero, empty_like, equal, floor, full_like, greater, greater_equal, invert, isclose, iscomplexobj,
@@ -32,25 +35,28 @@ from tinygraph.ops.constants import (
     nonzero, not_equal, ones_like, result_type, rint, round, searchsorted, shape, sign, size, trunc, zeros_like,
 )
 from tinygraph.ops.elementwise import (
-    absolute, add, arccos, arcsin, arctan, clip, cos, cosh, divide, exp, expm1, floor_divide, log, log1p, maximum,
-    minimum, multiply, negative, positive, power, reciprocal, relu, remainder, sigmoid, sin, sinh, sqrt, square,
-    subtract, tan, tanh, where,
+    absolute, add, clip, divide, floor_divide, maximum, minimum, multiply, negative, positive, power, reciprocal, relu,
+    remainder, sigmoid, sqrt, square, subtract, where,
 )
 from tinygraph.ops.index import (
-    getitem, scatter_add, setitem,
+    getitem, scatter_add, setitem, take,
 )
 from tinygraph.ops.linalg import (
-    add_bias, affine, dot, matmul, tensordot,
+    add_bias, affine, dot, inner, matmul, outer, tensordot,
 )
 from tinygraph.ops.loss import (
     cross_entropy_error, log_softmax, softmax, softmax_with_loss,
 )
 from tinygraph.ops.reduction import (
-    max, mean, min, sum,
+    cumprod, cumsum, logsumexp, max, mean, min, prod, std, sum, var,
 )
 from tinygraph.ops.shape import (
-    astype, broadcast_to, concatenate, copy, expand_dims, moveaxis, ravel, reshape, squeeze, stack, swapaxes,
-    transpose,
+    astype, broadcast_to, concatenate, copy, expand_dims, flip, hstack, moveaxis, ravel, reshape, split, squeeze, stack,
+    swapaxes, transpose, vstack,
+)
+from tinygraph.ops.transcendental import (
+    arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, cos, cosh, exp, exp2, expm1, hypot, log, log1p, log2,
+    log10, logaddexp, sin, sinh, tan, tanh,
 )
 from tinygraph.tensors import Tensor, tensor
 from tinygraph.transforms import grad, value_and_grad, vjp

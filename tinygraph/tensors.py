@@ -12,57 +12,16 @@ import numpy as np
 
 from tinygraph.core import node as nodes
 from tinygraph.core.context import GRAD_ENABLED, HOOKS
-from tinygraph.core.errors import DTypeError, GradientError, ShapeError, UnsupportedError
-from tinygraph.core.node import Node, inner, leaf, record, wrap
-from tinygraph.core.op import BY_NUMPY, Array, Handle, Op, here, is_array, load_plugins
-from tinygraph.ops import constants, elementwise, index, linalg, reduction, shape
+from tinygraph.core.errors import DTypeError, GradientError, ShapeError
+from tinygraph.core.node import Node, leaf, record, wrap
+from tinygraph.core.op import Array, Handle, Op, here, is_array
+from tinygraph.dispatch import call_function, call_ufunc, method, operator
+from tinygraph.ops import complex as complexes
+from tinygraph.ops import constants, elementwise, index, linalg, reduction
+from tinygraph.ops import shape as shapes
 
-_OPERANDS = (int, float, complex, np.generic, np.ndarray, Handle, list, tuple)
 _HOOK_IDS = count()
 _STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
-
-
-_PLAIN = frozenset({float, int, np.ndarray, np.float64, np.float32})
-_new = object.__new__
-
-
-def _operator(op: Op[..., Any], swapped: bool = False) -> Callable[[Any, Any], Any]:
-    """A binary operator's method.
-
-    Two tensors, or a tensor and a number or ndarray, are recorded here and now: the binding and the loops of the
-    general way are half of what an operation on a few numbers costs. Everything else takes the general way.
-    """
-    forward, total = op.forward, op.total
-
-    def method(self: Tensor, other: Any) -> Any:
-        x = self.node
-        if type(other) is Tensor and total:
-            y = other.node
-            right = y.value
-            requires_grad = x.requires_grad or y.requires_grad
-        elif type(other) in _PLAIN and total:
-            y = right = other
-            requires_grad = x.requires_grad
-        elif isinstance(other, _OPERANDS) or is_array(other):
-            return op(other, self) if swapped else op(self, other)
-        else:
-            return NotImplemented
-        result = _new(Tensor)
-        try:
-            if swapped:
-                x, y = y, x
-                value = forward(right, y.value)
-            else:
-                value = forward(x.value, right)
-        except Exception as error:
-            raise op.explain(error, (right, self.node.value) if swapped else (self.node.value, right), {}) from error
-        result.node = inner(op, (x, y), None, value) if requires_grad and GRAD_ENABLED.get() else leaf(value)
-        return result
-    return method
-
-
-def _reflected(op: Op[..., Any]) -> Callable[[Any, Any], Any]:
-    return _operator(op, swapped=True)
 
 
 class Tensor(Handle):
@@ -305,42 +264,29 @@ class Tensor(Handle):
     # --- the NumPy protocols ------------------------------------------------------------------------------------
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        if kwargs.get("out") is not None:
-            raise UnsupportedError(f"np.{ufunc.__name__}(..., out=): an ndarray cannot hold what a tensor remembers; "
-                                   f"assign the result to a name instead{here()}")
-        if method == "__call__":
-            return _op_for(ufunc)(*inputs, **kwargs)
-        if method == "outer" and ufunc.nin == 2:
-            a, b = inputs
-            return _op_for(ufunc)(np.reshape(a, np.shape(a) + (1,) * np.ndim(b)), b, **kwargs)
-        if method in ("reduce", "accumulate") and (function := _BY_METHOD.get((ufunc, method))) is not None:
-            kwargs.setdefault("axis", 0)
-            return function(*inputs, **kwargs)
-        raise UnsupportedError(f"np.{ufunc.__name__}.{method} has no derivative rule here{here()}")
+        return call_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        if func in _MAKERS:
-            return func(*args, **kwargs, like=self.node.value)
-        return _op_for(func)(*args, **kwargs)
+        return call_function(func, args, kwargs, self.node.value)
 
     # --- operators ----------------------------------------------------------------------------------------------
 
-    __add__ = _operator(elementwise.add)
-    __radd__ = _reflected(elementwise.add)
-    __sub__ = _operator(elementwise.subtract)
-    __rsub__ = _reflected(elementwise.subtract)
-    __mul__ = _operator(elementwise.multiply)
-    __rmul__ = _reflected(elementwise.multiply)
-    __truediv__ = _operator(elementwise.divide)
-    __rtruediv__ = _reflected(elementwise.divide)
-    __floordiv__ = _operator(elementwise.floor_divide)
-    __rfloordiv__ = _reflected(elementwise.floor_divide)
-    __mod__ = _operator(elementwise.remainder)
-    __rmod__ = _reflected(elementwise.remainder)
-    __pow__ = _operator(elementwise.power)
-    __rpow__ = _reflected(elementwise.power)
-    __matmul__ = _operator(linalg.matmul)
-    __rmatmul__ = _reflected(linalg.matmul)
+    __add__ = operator(elementwise.add)
+    __radd__ = operator(elementwise.add, swapped=True)
+    __sub__ = operator(elementwise.subtract)
+    __rsub__ = operator(elementwise.subtract, swapped=True)
+    __mul__ = operator(elementwise.multiply)
+    __rmul__ = operator(elementwise.multiply, swapped=True)
+    __truediv__ = operator(elementwise.divide)
+    __rtruediv__ = operator(elementwise.divide, swapped=True)
+    __floordiv__ = operator(elementwise.floor_divide)
+    __rfloordiv__ = operator(elementwise.floor_divide, swapped=True)
+    __mod__ = operator(elementwise.remainder)
+    __rmod__ = operator(elementwise.remainder, swapped=True)
+    __pow__ = operator(elementwise.power)
+    __rpow__ = operator(elementwise.power, swapped=True)
+    __matmul__ = operator(linalg.matmul)
+    __rmatmul__ = operator(linalg.matmul, swapped=True)
     def __neg__(self) -> Tensor:
         return elementwise.negative(self)  # type: ignore[no-any-return]
 
@@ -350,17 +296,17 @@ class Tensor(Handle):
     def __abs__(self) -> Tensor:
         return elementwise.absolute(self)  # type: ignore[no-any-return]
 
-    __eq__ = _operator(constants.equal)
-    __ne__ = _operator(constants.not_equal)
-    __lt__ = _operator(constants.less)
-    __le__ = _operator(constants.less_equal)
-    __gt__ = _operator(constants.greater)
-    __ge__ = _operator(constants.greater_equal)
-    __and__ = _operator(constants.bitwise_and)
-    __or__ = _operator(constants.bitwise_or)
-    __xor__ = _operator(constants.bitwise_xor)
+    __eq__ = operator(constants.equal)
+    __ne__ = operator(constants.not_equal)
+    __lt__ = operator(constants.less)
+    __le__ = operator(constants.less_equal)
+    __gt__ = operator(constants.greater)
+    __ge__ = operator(constants.greater_equal)
+    __and__ = operator(constants.bitwise_and)
+    __or__ = operator(constants.bitwise_or)
+    __xor__ = operator(constants.bitwise_xor)
     def __invert__(self) -> Tensor:
-        return constants.invert(self)
+        return constants.invert(self)  # type: ignore[no-any-return]
 
     __hash__ = object.__hash__
 
@@ -398,7 +344,7 @@ class Tensor(Handle):
             return self
         result = op(self, other)
         self._check_fits(op, result)
-        self.node = (result if result.dtype == self.dtype else shape.astype(result, self.dtype)).node
+        self.node = (result if result.dtype == self.dtype else shapes.astype(result, self.dtype)).node
         return self
 
     def _check_fits(self, op: Op[..., Any], result: Array) -> None:
@@ -432,29 +378,57 @@ class Tensor(Handle):
     @property
     def T(self) -> Tensor:  # noqa: N802 - NumPy's name
         """The axes in reverse order."""
-        return shape.transpose(self)  # type: ignore[no-any-return]
+        return shapes.transpose(self)  # type: ignore[no-any-return]
 
     @property
     def mT(self) -> Tensor:  # noqa: N802 - NumPy's name
         """The last two axes exchanged."""
-        return shape.swapaxes(self, -1, -2)  # type: ignore[no-any-return]
+        return shapes.swapaxes(self, -1, -2)  # type: ignore[no-any-return]
+
+    @property
+    def real(self) -> Tensor:
+        """The real part."""
+        return complexes.real(self)  # type: ignore[no-any-return]
+
+    @property
+    def imag(self) -> Tensor:
+        """The imaginary part."""
+        return complexes.imag(self)  # type: ignore[no-any-return]
 
     def reshape(self, *sizes: Any) -> Tensor:
         """See `tinygraph.reshape`; the sizes may also stand one by one."""
-        return shape.reshape(self, sizes[0] if len(sizes) == 1 else sizes)  # type: ignore[no-any-return]
+        return shapes.reshape(self, sizes[0] if len(sizes) == 1 else sizes)  # type: ignore[no-any-return]
 
     def transpose(self, *axes: Any) -> Tensor:
         """See `tinygraph.transpose`; the axes may also stand one by one."""
-        axes = axes[0] if len(axes) == 1 else axes or None
-        return shape.transpose(self, axes)  # type: ignore[no-any-return]
+        return shapes.transpose(self, axes[0] if len(axes) == 1 else axes or None)  # type: ignore[no-any-return]
 
-    def flatten(self) -> Tensor:
-        """All elements in one axis."""
-        return shape.ravel(self)  # type: ignore[no-any-return]
-
-    def copy(self) -> Tensor:
-        """A tensor with the same value and gradient, in an array of its own."""
-        return shape.copy(self)  # type: ignore[no-any-return]
+    flatten = method(shapes.ravel)
+    copy = method(shapes.copy)
+    ravel = method(shapes.ravel)
+    squeeze = method(shapes.squeeze)
+    swapaxes = method(shapes.swapaxes)
+    astype = method(shapes.astype)
+    take = method(index.take)
+    sum = method(reduction.sum)
+    mean = method(reduction.mean)
+    var = method(reduction.var)
+    std = method(reduction.std)
+    prod = method(reduction.prod)
+    cumsum = method(reduction.cumsum)
+    cumprod = method(reduction.cumprod)
+    max = method(reduction.max)
+    min = method(reduction.min)
+    dot = method(linalg.dot)
+    clip = method(elementwise.clip)
+    conj = method(complexes.conj)
+    argmax = method(constants.argmax)
+    argmin = method(constants.argmin)
+    argsort = method(constants.argsort)
+    nonzero = method(constants.nonzero)
+    any = method(constants.any)
+    all = method(constants.all)
+    round = method(constants.round)
 
 
 class Hook:
@@ -521,36 +495,3 @@ def _rebuilt(data: Array, name: str | None, requires_grad: bool) -> Tensor:
 
 def _value(x: Any) -> Any:
     return x.node.value if isinstance(x, Tensor) else x
-
-
-def _op_for(function: Any) -> Op[..., Any]:
-    op = BY_NUMPY.get(function)
-    if op is None:
-        load_plugins()
-        op = BY_NUMPY.get(function)
-    if op is None:
-        module = (getattr(function, "__module__", None) or "numpy").replace("numpy", "np", 1)
-        raise UnsupportedError(f"{module}.{function.__name__} has no op in tinygraph; compute on .data where no gradient "
-                               f"is needed, or register a rule with @tg.op{here()}")
-    return op
-
-
-def _method(op: Op[..., Any]) -> Callable[..., Any]:
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return op(self, *args, **kwargs)
-    method.__name__, method.__qualname__ = op.name, f"Tensor.{op.name}"
-    method.__doc__ = f"See `tinygraph.{op.name}`."
-    return method
-
-
-# The methods that are exactly NumPy's function of the same name with the array in front.
-for _op in (reduction.sum, reduction.mean, reduction.max, reduction.min, shape.ravel, shape.squeeze, shape.swapaxes,
-            shape.astype, linalg.dot, elementwise.clip, constants.argmax, constants.argmin, constants.argsort,
-            constants.any, constants.all, constants.round, constants.nonzero):
-    setattr(Tensor, _op.name, _method(_op))
-
-_BY_METHOD: dict[tuple[np.ufunc, str], Callable[..., Any]] = {
-    (np.add, "reduce"): reduction.sum, (np.maximum, "reduce"): reduction.max, (np.minimum, "reduce"): reduction.min,
-    (np.logical_and, "reduce"): constants.all, (np.logical_or, "reduce"): constants.any,
-}
-_MAKERS = {np.zeros, np.ones, np.empty, np.full, np.arange, np.eye, np.identity, np.array, np.asarray}

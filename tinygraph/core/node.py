@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygraph.core.context import GRAD_ENABLED, enable_grad
 from tinygraph.core.errors import GradientError
-from tinygraph.core.op import PACKAGE, Array, Handle, Op, here, line_of, pick
+from tinygraph.core.op import PACKAGE, Array, Handle, Op, as_array, here, line_of, pick
 
 SERIAL = count()
 
@@ -111,17 +111,25 @@ def inner(op: Op[..., Any], parents: tuple[Any, ...], params: dict[str, Any] | N
 
 def record(handle: Handle, op: Op[..., Any], inputs: tuple[Any, ...], params: dict[str, Any] | None) -> Any:
     """Run ``op`` on what the inputs hold; give handles of ``handle``'s kind, with a past where a gradient may flow."""
-    parents, values, requires_grad = [], [], False
+    parents, values, requires_grad, total = [], [], False, op.total
     for position, x in enumerate(inputs):
         if isinstance(x, Handle):
             node = x.node
             parents.append(node)
             values.append(node.value)
-            requires_grad = requires_grad or (node.requires_grad and op.rule(position) is not None)
+            if node.requires_grad and (total or op.rule(position) is not None):
+                requires_grad = True
         else:
-            parents.append(x)
-            values.append(x)
-    value = op.run(tuple(values), params)
+            constant = as_array(x)
+            parents.append(constant)
+            values.append(constant)
+    if op.simple:
+        try:
+            value = op.forward(*values)
+        except Exception as error:
+            raise op.explain(error, tuple(values), {}) from error
+    else:
+        value = op.run(tuple(values), params)
     kind = type(handle)
     if not (requires_grad and GRAD_ENABLED.get()):
         return _without_past(kind, op.present(value))

@@ -40,6 +40,7 @@ class Handle:
     """What a user holds: a name for a node. Tensor is the one kind; ops know it only by this face."""
 
     __slots__ = ("node",)
+    node: Any
 
     def apply(self, op: Op[..., Any], inputs: tuple[Any, ...], params: dict[str, Any] | None) -> Any:
         """Run ``op`` and record it where a gradient may flow; `tinygraph.core.node` does the work."""
@@ -91,7 +92,7 @@ class Op(Generic[P, R]):
         self.nested = nested
 
         # Read off the code object: inspect.signature would cost `import tinygraph` several milliseconds.
-        code = function.__code__  # type: ignore[attr-defined]
+        code = function.__code__
         named = code.co_argcount + code.co_kwonlyargcount
         self._star = code.co_varnames[named] if code.co_flags & inspect.CO_VARARGS else None
         names = list(code.co_varnames[:code.co_argcount])
@@ -109,6 +110,7 @@ class Op(Generic[P, R]):
         self._takes_out = "out" in names
         # Inputs that lead the signature are passed by position, the others by name.
         self._leading = next((i for i, name in enumerate(self.inputs) if names[i] != name), len(self.inputs))
+        self._by_name = self.inputs[self._leading:]
         self._wanted = {rule: _keywords(rule) for rule in (*self.rules, self.nested_rule) if rule is not None}
         plain = len(self.numpy) == 1 and isinstance(self.numpy[0], np.ufunc) and not self.params
         # A ufunc is called bare: the function around it says what it is and would cost 50 ns a call.
@@ -119,11 +121,14 @@ class Op(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run on arrays, or run and record where a Tensor is among the inputs."""
-        inputs, params = self.bind(args, kwargs)
+        inputs: tuple[Any, ...] = args
+        params = None
+        if kwargs or not self.simple or len(args) != len(self.inputs):
+            inputs, params = self.bind(args, kwargs)
         for x in inputs:
             if isinstance(x, Handle):
                 return x.apply(self, inputs, params)  # type: ignore[no-any-return]
-        return self.present(self.run(inputs, params))  # type: ignore[no-any-return]
+        return self.present(self.run(tuple(map(as_array, inputs)), params))  # type: ignore[no-any-return]
 
     def __repr__(self) -> str:
         return f"<op {self.name}{inspect.signature(self.function)}>"
@@ -163,10 +168,6 @@ class Op(Generic[P, R]):
         if self._takes_out and params is not None and params.pop("out") is not None:
             raise UnsupportedError(f"{self.name}: out= would overwrite an array that the graph may need; "
                                    f"assign the result instead{here()}")
-        for x in inputs:
-            if type(x) is list or type(x) is tuple:
-                inputs = tuple(as_array(x) for x in inputs)
-                break
         if self.nested is not None and params is not None:
             found: list[Any] = []
             params[self.nested] = _take_out(params[self.nested], found, len(inputs))
@@ -175,30 +176,32 @@ class Op(Generic[P, R]):
 
     def run(self, values: tuple[Any, ...], params: dict[str, Any] | None) -> Any:
         """Compute on bare arrays: check the values, run the forward, say what was wrong in one sentence."""
-        keywords: dict[str, Any] = {}
+        keywords = {} if params is None else self.filled(params, values)
         if params is not None:
-            keywords = self.filled(params, values)
             if self.nested is not None:
                 values = values[:len(self.inputs)]
-            if self._leading < len(values):
-                keywords.update(zip(self.inputs[self._leading:], values[self._leading:], strict=True))
+            if self._by_name:
+                keywords = {**keywords, **dict(zip(self._by_name, values[self._leading:], strict=True))}
                 values = values[:self._leading]
         try:
             if self.validate is not None:
                 self.validate(*values, **keywords)
             if self._star is not None:
-                before = [keywords.pop(name) for name in self._before_star]
-                return self.forward(*before, *keywords.pop(self._star), **keywords)
+                before = [keywords[name] for name in self._before_star]
+                rest = {name: value for name, value in keywords.items()
+                        if name not in self._before_star and name != self._star}
+                return self.forward(*before, *keywords[self._star], **rest)
             return self.forward(*values, **keywords)
         except TinygraphError as error:
-            raise type(error)(f"{error}{here()}") from None
+            line = here()
+            raise type(error)(f"{error}" if str(error).endswith(line) else f"{error}{line}") from None
         except (ValueError, TypeError, IndexError, np.exceptions.AxisError) as error:
             raise self.explain(error, values, keywords) from error
 
     def filled(self, params: dict[str, Any], values: tuple[Any, ...]) -> dict[str, Any]:
         """The params with the arrays put back into their slots."""
         if self.nested is None:
-            return dict(params)
+            return params
         return {**params, self.nested: _put_back(params[self.nested], values)}
 
     def rule(self, position: int) -> Rule | None:
@@ -207,7 +210,7 @@ class Op(Generic[P, R]):
 
     def bound_rules(self, params: dict[str, Any], values: list[Any]) -> list[Rule | None]:
         """The rules of a node's inputs, given by name what each asks for: params, and its own position ``k``."""
-        known = self.filled(params, tuple(values))
+        known = dict(self.filled(params, tuple(values)))
         bound: list[Rule | None] = []
         for position in range(len(values)):
             rule = self.rule(position)
@@ -222,9 +225,9 @@ class Op(Generic[P, R]):
         if not self.outputs:
             return value
         visible = value[:self.outputs - self.hidden]
-        if len(visible) == 1:
-            return visible[0]
-        return self.result(*visible) if self.result is not None else visible
+        if self.result is not None:
+            return self.result(*visible)
+        return visible[0] if len(visible) == 1 else visible
 
     def explain(self, error: Exception, values: tuple[Any, ...], keywords: dict[str, Any]) -> TinygraphError:
         """Make one sentence of what NumPy raised: the op, what it was given, why not, and the user's line."""
@@ -279,9 +282,10 @@ class Constant(Op[P, R]):
             """Have no arguments of its own to sort: NumPy's function sorts them."""
         stand_in.__name__ = stand_in.__qualname__ = function.__name__
         super().__init__(stand_in, vjp=(), numpy=function)  # type: ignore[arg-type]
-        self.forward = self.function = function
+        self.forward = self.function = self.__wrapped__ = function
         self.__doc__ = meaning
         self.nested = "args"
+        self.simple = self.total = False
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
         """Take every array out of the arguments, wherever it sits."""
@@ -305,12 +309,12 @@ class Constant(Op[P, R]):
         return f"<op {self.name}: no derivative>"
 
 
-def constant(function: Callable[P, R], meaning: str) -> Constant[P, R]:
+def constant(function: Callable[..., Any], meaning: str) -> Constant[..., Any]:
     """Register a NumPy function as one without a derivative; ``meaning`` is its docstring.
 
     >>> import numpy as np, tinygraph as tg
     >>> np.floor(tg.tensor([1.5]))
-    tensor([1.])
+    tensor([1.], dtype=float64)
     """
     made = Constant(function, meaning)
     OPS[made.name] = BY_NUMPY[function] = made
@@ -343,8 +347,8 @@ def pick(value: Any, index: int) -> Any:
 
     The engine itself carries the cotangent: it belongs at place ``index`` of a tuple, not in an array.
 
-    >>> pick((1.0, 2.0), 1)
-    2.0
+    >>> pick((10, 20), 1)
+    20
     """
     return value[index]
 

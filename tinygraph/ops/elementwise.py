@@ -1,4 +1,4 @@
-"""Elementwise ops: arithmetic, powers, exponentials, trigonometry, choices; comparisons and roundings.
+"""Elementwise ops: arithmetic, powers, absolute values, choices, and the activations of the lecture.
 
 Kinks follow one written rule each: where two arguments of a maximum tie they share the gradient equally, |x| has
 derivative 0 at 0, `clip` passes the gradient on at its bounds, `relu` has derivative 0 at 0.
@@ -18,10 +18,6 @@ Number = (int, float, complex)
 def _size(y: Array, *inputs: Array, **params: Any) -> int:
     """One operation an element."""
     return int(np.size(y))
-
-
-def _conj(x: Array) -> Array:
-    return np.conj(x) if np.iscomplexobj(x) else x
 
 
 @op(symbol="+", numpy=np.add, flops=_size, tex=(r"\frac{\partial L}{\partial Y}", r"\frac{\partial L}{\partial Y}"),
@@ -138,8 +134,13 @@ def positive(x: Array) -> Array:
     return np.positive(x)
 
 
+def _absolute_dx(g: Array, y: Array, x: Array) -> Array:
+    # The sign of a complex number turns with it, so it must stay a function of x for the second derivative.
+    return g * (np.conj(x) / np.where(y == 0, 1, y)) if np.iscomplexobj(x) else g * np.sign(x)
+
+
 @op(symbol="|x|", numpy=np.absolute, flops=_size, tex=(r"\frac{\partial L}{\partial Y} \operatorname{sign} X",),
-    vjp=(lambda g, y, x: g * _conj(np.sign(x)),))
+    vjp=(_absolute_dx,))
 def absolute(x: Array) -> Array:
     """Absolute value, elementwise; its derivative at 0 is 0.
 
@@ -180,139 +181,6 @@ def reciprocal(x: Array) -> Array:
     np.float64(0.25)
     """
     return np.reciprocal(x)
-
-
-@op(symbol="exp", numpy=np.exp, flops=_size, tex=(r"\frac{\partial L}{\partial Y} \odot Y",),
-    vjp=(lambda g, y, x: g * y,))
-def exp(x: Array) -> Array:
-    """e to the power of x, elementwise.
-
-    >>> exp(0.0)
-    np.float64(1.0)
-    """
-    return np.exp(x)
-
-
-@op(symbol="expm1", numpy=np.expm1, flops=_size, vjp=(lambda g, y, x: g * (y + 1),))
-def expm1(x: Array) -> Array:
-    """exp(x) - 1, exact for small x.
-
-    >>> expm1(1e-20)
-    np.float64(1e-20)
-    """
-    return np.expm1(x)
-
-
-@op(symbol="log", numpy=np.log, flops=_size, tex=(r"\frac{1}{X} \frac{\partial L}{\partial Y}",),
-    vjp=(lambda g, y, x: g / x,))
-def log(x: Array) -> Array:
-    """Natural logarithm, elementwise.
-
-    >>> log(1.0)
-    np.float64(0.0)
-    """
-    return np.log(x)
-
-
-@op(symbol="log1p", numpy=np.log1p, flops=_size, vjp=(lambda g, y, x: g / (1 + x),))
-def log1p(x: Array) -> Array:
-    """log(1 + x), exact for small x.
-
-    >>> log1p(1e-20)
-    np.float64(1e-20)
-    """
-    return np.log1p(x)
-
-
-@op(symbol="sin", numpy=np.sin, flops=_size, vjp=(lambda g, y, x: g * np.cos(x),))
-def sin(x: Array) -> Array:
-    """Sine, elementwise (x in radians).
-
-    >>> sin(0.0)
-    np.float64(0.0)
-    """
-    return np.sin(x)
-
-
-@op(symbol="cos", numpy=np.cos, flops=_size, vjp=(lambda g, y, x: -g * np.sin(x),))
-def cos(x: Array) -> Array:
-    """Cosine, elementwise (x in radians).
-
-    >>> cos(0.0)
-    np.float64(1.0)
-    """
-    return np.cos(x)
-
-
-@op(symbol="tan", numpy=np.tan, flops=_size, vjp=(lambda g, y, x: g * (1 + y * y),))
-def tan(x: Array) -> Array:
-    """Tangent, elementwise (x in radians).
-
-    >>> tan(0.0)
-    np.float64(0.0)
-    """
-    return np.tan(x)
-
-
-@op(symbol="asin", numpy=np.arcsin, flops=_size, vjp=(lambda g, y, x: g / np.sqrt(1 - x * x),))
-def arcsin(x: Array) -> Array:
-    """The angle in [-π/2, π/2] (radians) whose sine is x in [-1, 1], elementwise.
-
-    >>> arcsin(0.0)
-    np.float64(0.0)
-    """
-    return np.arcsin(x)
-
-
-@op(symbol="acos", numpy=np.arccos, flops=_size, vjp=(lambda g, y, x: -g / np.sqrt(1 - x * x),))
-def arccos(x: Array) -> Array:
-    """The angle in [0, π] (radians) whose cosine is x in [-1, 1], elementwise.
-
-    >>> arccos(1.0)
-    np.float64(0.0)
-    """
-    return np.arccos(x)
-
-
-@op(symbol="atan", numpy=np.arctan, flops=_size, vjp=(lambda g, y, x: g / (1 + x * x),))
-def arctan(x: Array) -> Array:
-    """The angle in (-π/2, π/2) (radians) whose tangent is x, elementwise.
-
-    >>> arctan(0.0)
-    np.float64(0.0)
-    """
-    return np.arctan(x)
-
-
-@op(symbol="sinh", numpy=np.sinh, flops=_size, vjp=(lambda g, y, x: g * np.cosh(x),))
-def sinh(x: Array) -> Array:
-    """Hyperbolic sine, elementwise.
-
-    >>> sinh(0.0)
-    np.float64(0.0)
-    """
-    return np.sinh(x)
-
-
-@op(symbol="cosh", numpy=np.cosh, flops=_size, vjp=(lambda g, y, x: g * np.sinh(x),))
-def cosh(x: Array) -> Array:
-    """Hyperbolic cosine, elementwise.
-
-    >>> cosh(0.0)
-    np.float64(1.0)
-    """
-    return np.cosh(x)
-
-
-@op(symbol="tanh", numpy=np.tanh, flops=_size, tex=(r"\frac{\partial L}{\partial Y} \odot (1 - Y^2)",),
-    vjp=(lambda g, y, x: g * (1 - y * y),))
-def tanh(x: Array) -> Array:
-    """Hyperbolic tangent, elementwise.
-
-    >>> tanh(0.0)
-    np.float64(0.0)
-    """
-    return np.tanh(x)
 
 
 @op(symbol="σ", flops=lambda y, x: 4 * np.size(y), tex=(r"\frac{\partial L}{\partial Y} \odot Y \odot (1 - Y)",),

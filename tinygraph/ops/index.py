@@ -66,3 +66,25 @@ def setitem(x: Array, index: Any, v: Array) -> Array:
     out = x.copy()
     out[index] = v
     return out
+
+
+def _take_back(g: Array, y: Array, a: Array, indices: Array, *, axis: int | None, mode: str) -> Array:
+    shape = np.shape(a)
+    n = int(np.size(a)) if axis is None else shape[axis]
+    if mode != "raise":
+        indices = np.remainder(indices, n) if mode == "wrap" else np.clip(indices, 0, n - 1)
+    if axis is None:
+        return np.reshape(scatter_add(g, indices, (n,)), shape)
+    return scatter_add(g, (slice(None),) * (axis % len(shape)) + (indices,), shape)
+
+
+@op(symbol="take", numpy=np.take, vjp=(_take_back, None))
+def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mode: str = "raise") -> Array:
+    """The elements at integer places along an axis, or of all elements in order where ``axis`` is None.
+
+    What lies outside is an IndexError, or is wrapped round or clipped to the end as ``mode`` says.
+
+    >>> take(np.array([1.0, 2.0, 3.0]), [0, 0, 2])
+    array([1., 1., 3.])
+    """
+    return np.take(a, indices, axis, mode=mode)

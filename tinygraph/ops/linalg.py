@@ -134,6 +134,46 @@ def dot(a: Array, b: Array) -> Array:
     return np.dot(a, b)
 
 
+def _last(a: Array) -> list[int]:
+    return [len(np.shape(a)) - 1]
+
+
+def _inner_da(g: Array, y: Array, a: Array, b: Array) -> Array:
+    return _contract_back(g, a, b, _last(a), _last(b), True) if np.shape(a) and np.shape(b) else g * b
+
+
+def _inner_db(g: Array, y: Array, a: Array, b: Array) -> Array:
+    return _contract_back(g, b, a, _last(b), _last(a), False) if np.shape(a) and np.shape(b) else g * a
+
+
+@op(symbol="inner", numpy=np.inner, vjp=(_inner_da, _inner_db),
+    flops=lambda y, a, b: 2 * int(np.size(y)) * (np.shape(a)[-1] if np.shape(a) else 1))
+def inner(a: Array, b: Array) -> Array:
+    """Sum of products over the last axis of both; numbers multiply.
+
+    a: (..., k)   b: (..., k)  ->  the free axes of a, then those of b
+
+    >>> inner(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    np.float64(11.0)
+    """
+    return np.inner(a, b)
+
+
+@op(symbol="outer", numpy=np.outer, flops=lambda y, a, b, **params: int(np.size(y)),
+    vjp=(lambda g, y, a, b: np.reshape(np.matmul(g, np.ravel(b)), np.shape(a)),
+         lambda g, y, a, b: np.reshape(np.matmul(np.ravel(a), g), np.shape(b))))
+def outer(a: Array, b: Array, out: None = None) -> Array:
+    """Every product of an element of a and one of b; both are flattened first.
+
+    a: (n,)   b: (m,)  ->  (n, m)
+
+    >>> outer(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    array([[3., 4.],
+           [6., 8.]])
+    """
+    return np.outer(a, b)
+
+
 @op(symbol="+", flops=lambda y, x, b: int(np.size(y)), vjp=(lambda g, y, x, b: g, lambda g, y, x, b: g),
     tex=(r"\frac{\partial L}{\partial Y}", r"\sum_N \frac{\partial L}{\partial Y}"))
 def add_bias(x: Array, b: Array) -> Array:

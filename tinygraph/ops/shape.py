@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -61,7 +63,8 @@ def swapaxes(a: Array, axis1: int, axis2: int) -> Array:
     return np.swapaxes(a, axis1, axis2)
 
 
-@op(symbol="move", numpy=np.moveaxis, vjp=(lambda g, y, a, *, source, destination: np.moveaxis(g, destination, source),))
+@op(symbol="move", numpy=np.moveaxis,
+    vjp=(lambda g, y, a, *, source, destination: np.moveaxis(g, destination, source),))
 def moveaxis(a: Array, source: Any, destination: Any) -> Array:
     """Axes moved to other places; the others keep their order.
 
@@ -111,27 +114,42 @@ def astype(x: Array, dtype: Any, *, copy: bool = True) -> Array:
     return x.astype(dtype, copy=copy)
 
 
-def _piece(g: Array, y: Array, *, arrays: Any, axis: int | None, k: int) -> Array:
-    """The part of a joined array that the k-th one filled."""
+def _places(arrays: Any, path: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
+    """Where in a list, or in lists within it, the arrays stand; a number there is no input."""
+    if is_array(arrays):
+        return [path]
+    if not isinstance(arrays, list | tuple):
+        return []
+    return [place for i, item in enumerate(arrays) for place in _places(item, (*path, i))]
+
+
+def _shape(x: Any) -> tuple[int, ...]:
+    """The shape of an array, or of lists that hold arrays."""
+    if isinstance(x, list | tuple):
+        return len(x), *(_shape(x[0]) if x else ())
+    return np.shape(x)
+
+
+def _joined(piece: Any) -> Any:
+    """The rule of an op that joins a list of arrays; ``piece(g, arrays, i, axis)`` is what array i filled of it."""
+    def rule(g: Array, y: Array, *inputs: Array, arrays: Any, axis: Any = 0, k: int) -> Array:
+        i, *within = _places(arrays)[k]
+        part = np.reshape(piece(g, arrays, i, axis), _shape(arrays[i]))
+        return part[tuple(within)] if within else part
+    return rule
+
+
+def _slice(g: Array, arrays: Any, i: int, axis: int | None) -> Array:
     if axis is None:
-        start = sum(int(np.size(a)) for a in arrays[:k])
-        return np.reshape(g[start:start + np.size(arrays[k])], np.shape(arrays[k]))
-    start = sum(np.shape(a)[axis] for a in arrays[:k])
+        start = sum(math.prod(_shape(a)) for a in arrays[:i])
+        return g[start:start + math.prod(_shape(arrays[i]))]
+    sizes = [shape[axis] if shape else 1 for shape in map(_shape, arrays[:i + 1])]
     index = [slice(None)] * len(g.shape)
-    index[axis] = slice(start, start + np.shape(arrays[k])[axis])
+    index[axis] = slice(sum(sizes[:i]), sum(sizes))
     return g[tuple(index)]
 
 
-def _every_array(rule: Any) -> Any:
-    """A rule of an op on a list of arrays, which meets those arrays both as inputs and, filled in, as a param."""
-    def each(g: Array, y: Array, *inputs: Array, arrays: Any, axis: Any, k: int) -> Array:
-        # A number in the list is no input, so the k-th input is the k-th that is an array.
-        places = [i for i, a in enumerate(arrays) if is_array(a)]
-        return rule(g, y, arrays=arrays, axis=axis, k=places[k])
-    return each
-
-
-@op(symbol="concat", numpy=(np.concatenate, np.concat), nested="arrays", vjp={"arrays": _every_array(_piece)})
+@op(symbol="concat", numpy=(np.concatenate, np.concat), nested="arrays", vjp={"arrays": _joined(_slice)})
 def concatenate(arrays: Any, axis: int | None = 0, out: None = None, *, dtype: Any = None,
                 casting: Any = "same_kind") -> Array:
     """Arrays joined along an axis that they have; flattened first where ``axis`` is None.
@@ -143,7 +161,7 @@ def concatenate(arrays: Any, axis: int | None = 0, out: None = None, *, dtype: A
 
 
 @op(symbol="stack", numpy=np.stack, nested="arrays",
-    vjp={"arrays": _every_array(lambda g, y, *, arrays, axis, k: np.moveaxis(g, axis, 0)[k])})
+    vjp={"arrays": _joined(lambda g, arrays, i, axis: np.moveaxis(g, axis, 0)[i])})
 def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
     """Arrays of one shape joined along a new axis.
 
@@ -151,6 +169,66 @@ def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, ca
     (2, 2)
     """
     return np.stack(arrays, axis, dtype=dtype, casting=casting)
+
+
+def _of_tuple(piece: Any) -> Any:
+    """As `_joined`, for functions that call their list ``tup`` and choose the axis themselves."""
+    joined = _joined(piece)
+
+    def rule(g: Array, y: Array, *inputs: Array, tup: Any, k: int) -> Array:
+        return joined(g, y, arrays=tup, axis=None, k=k)
+    return rule
+
+
+@op(symbol="hstack", numpy=np.hstack, nested="tup",
+    vjp={"tup": _of_tuple(lambda g, arrays, i, axis: _slice(g, arrays, i, min(len(g.shape) - 1, 1)))})
+def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
+    """Arrays joined along the second axis; vectors and numbers along the only one.
+
+    >>> hstack([np.ones(2), np.zeros(1)])
+    array([1., 1., 0.])
+    """
+    return np.hstack(tup, dtype=dtype, casting=casting)
+
+
+def _rows(g: Array, arrays: Any, i: int, axis: None) -> Array:
+    heights = [shape[0] if len(shape) > 1 else 1 for shape in map(_shape, arrays[:i + 1])]
+    return g[sum(heights[:i]):sum(heights)]
+
+
+@op(symbol="vstack", numpy=np.vstack, nested="tup", vjp={"tup": _of_tuple(_rows)})
+def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
+    """Arrays joined along the first axis; a vector is a row.
+
+    >>> vstack([np.ones(2), np.zeros((2, 2))]).shape
+    (3, 2)
+    """
+    return np.vstack(tup, dtype=dtype, casting=casting)
+
+
+def _split_back(g: Any, y: Any, ary: Array, *, axis: int) -> Array:
+    # A part that nobody used has no cotangent.
+    return np.concatenate([np.zeros_like(part) if c is None else c for c, part in zip(g, y, strict=True)], axis)
+
+
+@op(symbol="split", numpy=np.split, vjp=(_split_back,), outputs=sys.maxsize, result=lambda *parts: list(parts))
+def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> Any:
+    """A list of parts along an axis: so many equal ones, or cut before each of the given places.
+
+    >>> split(np.arange(3.0), [1])
+    [array([0.]), array([1., 2.])]
+    """
+    return tuple(np.split(ary, indices_or_sections, axis))
+
+
+@op(symbol="flip", numpy=np.flip, vjp=(lambda g, y, m, *, axis: np.flip(g, axis),))
+def flip(m: Array, axis: Any = None) -> Array:
+    """The elements in reverse order along all axes, or along those that ``axis`` names.
+
+    >>> flip(np.arange(3.0))
+    array([2., 1., 0.])
+    """
+    return np.flip(m, axis)
 
 
 @op(symbol="copy", numpy=np.copy, vjp=(lambda g, y, a: g,))
