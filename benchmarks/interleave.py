@@ -14,10 +14,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-# One BLAS thread a side: two pools of threads on the same cores spin each other to a halt. Set before NumPy loads.
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")
-
 import numpy as np
 
 
@@ -68,5 +64,5 @@ def report(title: str, timings: list[Timing], *, unit: float = 1e-6, of: str | N
 
 def machine() -> str:
     """One line about where the numbers come from."""
-    return (f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, NumPy {np.__version__}, "
-            f"{os.environ['OPENBLAS_NUM_THREADS']} BLAS thread")
+    return (f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, "
+            f"NumPy {np.__version__}, {os.environ['OPENBLAS_NUM_THREADS']} BLAS thread")

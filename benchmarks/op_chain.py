@@ -1,21 +1,22 @@
-"""One op of forward and backward, in a chain of 2,000 on ten floats, beside PyTorch (``pip install torch==2.13.0``).
+"""One op of forward and backward, in a chain of 2,000 on ten floats, beside PyTorch (the extra ``peers``).
 
-    python -m benchmarks.op_chain
+Run it with ``python -m benchmarks.op_chain``.
 """
 
 from __future__ import annotations
 
-from benchmarks.interleave import interleave, machine, report
+from collections.abc import Callable
 
 import numpy as np
 
 import tinygraph as tg
+from benchmarks.interleave import interleave, machine, report
 
 LENGTH = 2_000
 
 
-def chains(length: int = LENGTH) -> dict[str, object]:
-    """The same chain of multiplications by a number, by two tensors' product and by tanh, on each library there is."""
+def chains(length: int = LENGTH) -> dict[str, Callable[[], object]]:
+    """The same chain, times a number and plus a tensor in turn, on each library that is installed."""
     start = np.linspace(0.1, 1.0, 10)
 
     def tinygraph() -> object:
@@ -26,11 +27,11 @@ def chains(length: int = LENGTH) -> dict[str, object]:
         y.backward(np.ones(10))
         return x.grad
 
-    contenders: dict[str, object] = {"tinygraph": tinygraph}
+    contenders: dict[str, Callable[[], object]] = {"tinygraph": tinygraph}
     try:
         import torch
     except ImportError:
-        print("PyTorch is not installed: nothing to compare with (pip install torch==2.13.0)")
+        print("PyTorch is not installed: nothing to compare with (make bench PEERS=1)")
         return contenders
     torch.set_num_threads(1)
 

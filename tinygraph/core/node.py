@@ -17,7 +17,8 @@ import numpy as np
 
 from tinygraph.core.context import GRAD_ENABLED, enable_grad
 from tinygraph.core.errors import GradientError
-from tinygraph.core.op import PACKAGE, Array, Handle, Op, as_array, here, line_of, pick
+from tinygraph.core.messages import PACKAGE, here, line_of
+from tinygraph.core.op import Array, Handle, Op, as_array, pick
 
 SERIAL = count()
 
@@ -215,8 +216,8 @@ def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, onl
                 if kind is None:
                     y = node.value
                     values = []
-                    for p in parents:
-                        values.append(p.value if type(p) is Node else p)
+                    for p in parents:  # not a comprehension, which costs a call in Python 3.11
+                        values.append(p.value if type(p) is Node else p)  # noqa: PERF401
                 else:
                     y, values = _handles(node, kind)
                 rules = op.rules if params is None else op.bound_rules(params, values)

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import CodeType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
 from tinygraph.core.errors import ShapeError, TinygraphError, UnsupportedError
+from tinygraph.core.messages import broadcast_clash, describe, here
 
 Array: TypeAlias = Any
 """Anything that speaks the NumPy protocols: an ndarray, a Tensor, a number, a CuPy or a Dask array."""
@@ -28,7 +27,6 @@ Rule: TypeAlias = Callable[..., Array]
 P = ParamSpec("P")
 R = TypeVar("R")
 
-PACKAGE = os.path.dirname(os.path.dirname(__file__))  # os.path, since pathlib takes 4 ms to import
 OPS: dict[str, Op[..., Any]] = {}
 """Every registered op by name."""
 
@@ -155,7 +153,8 @@ class Op(Generic[P, R]):
         inputs = "".join(f"{name}, " for name in self.inputs)
         params = "{" + ", ".join(f"'{name}': {name}" for name in self.params) + "}" if self.params else "None"
         binder: Callable[..., tuple[tuple[Any, ...], dict[str, Any] | None]]
-        binder = eval(f"lambda {', '.join(parts)}: (({inputs}), {params})", defaults)  # noqa: S307 - as namedtuple does
+        # As namedtuple does it: the arguments are then sorted by the interpreter's own machinery.
+        binder = eval(f"lambda {', '.join(parts)}: (({inputs}), {params})", defaults)
         binder.__name__ = binder.__qualname__ = self.name
         return binder
 
@@ -386,51 +385,3 @@ def _keywords(rule: Rule) -> tuple[str, ...]:
         return code.co_varnames[code.co_argcount:code.co_argcount + code.co_kwonlyargcount]
     parameters = inspect.signature(rule).parameters.values()
     return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
-
-
-def broadcast_clash(left: Any, right: Any) -> str:
-    """Why two shapes do not broadcast, or the empty string if they do.
-
-    >>> broadcast_clash((2, 3), (4,))
-    'axis -1 has 3 and 4'
-    """
-    for axis in range(1, min(len(left), len(right)) + 1):
-        a, b = left[-axis], right[-axis]
-        if a != b and 1 not in (a, b):
-            return f"axis -{axis} has {a} and {b}"
-    return ""
-
-
-def describe(x: Any) -> str:
-    """A value in an error message: an array by dtype and shape, a number as it is.
-
-    >>> describe(np.zeros((2, 3), np.float32)), describe(2)
-    ('float32 (2, 3)', '2')
-    """
-    if getattr(x, "shape", ()) != ():
-        return f"{x.dtype} {x.shape}"
-    return repr(x)
-
-
-def user_frames() -> Iterator[Any]:
-    """The frames of the stack that are not tinygraph's own, innermost first."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        if not frame.f_code.co_filename.startswith(PACKAGE):
-            yield frame
-        frame = frame.f_back  # type: ignore[assignment]
-
-
-def here() -> str:
-    """`` (train.py:12)``, the innermost line that is not tinygraph's own; empty where there is none."""
-    for frame in user_frames():
-        return f" ({os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})"
-    return ""
-
-
-def line_of(code: CodeType, instruction: int) -> int | None:
-    """The line of a code object that holds the instruction at this byte offset."""
-    for start, end, line in code.co_lines():
-        if start <= instruction < end:
-            return line
-    return None
