@@ -1,7 +1,6 @@
 """The lecture's network: Affine, ReLU, Affine, then softmax with loss. Backward is the graph's.
 
-    python models/two_layer_net.py
-    tinygraph train models/two_layer_net.py
+Train it with ``python models/two_layer_net.py`` or ``tinygraph train models/two_layer_net.py``.
 """
 
 import numpy as np
@@ -64,6 +63,8 @@ def build(input_size, output_size, *, seed=None, dtype=np.float64):
 
 
 if __name__ == "__main__":
+    import sys
+
     from tinygraph.cli import main
 
-    main(["train", __file__])
+    sys.exit(main(["train", __file__, *sys.argv[1:]]))

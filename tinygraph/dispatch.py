@@ -9,8 +9,9 @@ import numpy as np
 
 from tinygraph.core.context import GRAD_ENABLED
 from tinygraph.core.errors import UnsupportedError
+from tinygraph.core.messages import here
 from tinygraph.core.node import inner, leaf
-from tinygraph.core.op import BY_NUMPY, Constant, Handle, Op, here, is_array, load_plugins
+from tinygraph.core.op import BY_NUMPY, Constant, Handle, Op, is_array, load_plugins
 from tinygraph.ops import constants, reduction
 
 _PLAIN = frozenset({float, int, np.ndarray, np.float64, np.float32})
@@ -48,8 +49,9 @@ def operator(op: Op[..., Any], swapped: bool = False) -> Callable[[Any, Any], An
             value = forward(left, right)
         except Exception as error:
             raise op.explain(error, (left, right), {}) from error
+        requires_grad = requires_grad and recorded and GRAD_ENABLED.get()
         result = _new(kind)
-        result.node = inner(op, (x, y), None, value) if requires_grad and recorded and GRAD_ENABLED.get() else leaf(value)
+        result.node = inner(op, (x, y), None, value) if requires_grad else leaf(value)
         return result
     return method
 

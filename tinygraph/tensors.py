@@ -13,8 +13,9 @@ import numpy as np
 from tinygraph.core import node as nodes
 from tinygraph.core.context import GRAD_ENABLED, HOOKS
 from tinygraph.core.errors import DTypeError, GradientError, ShapeError
+from tinygraph.core.messages import here
 from tinygraph.core.node import Node, leaf, record, wrap
-from tinygraph.core.op import Array, Handle, Op, here, is_array
+from tinygraph.core.op import Array, Handle, Op, is_array
 from tinygraph.dispatch import call_function, call_ufunc, method, operator
 from tinygraph.ops import complex as complexes
 from tinygraph.ops import constants, elementwise, index, linalg, reduction

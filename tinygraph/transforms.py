@@ -15,8 +15,9 @@ import numpy as np
 
 from tinygraph.core.context import GRAD_ENABLED, enable_grad
 from tinygraph.core.errors import ArgumentError, DTypeError, GradientError
+from tinygraph.core.messages import here
 from tinygraph.core.node import Node, ancestors, cotangents, leaf, start, wrap
-from tinygraph.core.op import Array, here
+from tinygraph.core.op import Array
 from tinygraph.ops.elementwise import positive
 from tinygraph.tensors import Tensor, tensor
 
@@ -65,14 +66,13 @@ class _Traced:
             return tuple(self._given(np.zeros_like(x.data)) for x in self.inputs)
         root = self.output.node
         g = start(root, seed)
-        found: dict[Node, Any] = {}
         with_graph = (self.outside or isinstance(g, Tensor)) and GRAD_ENABLED.get()
         if with_graph:
             g = g if isinstance(g, Tensor) else tensor(g)
         elif isinstance(g, Tensor):
             g = g.data
-        for node, c, _ in cotangents(root, g, Tensor if with_graph else None, only=self.needed):
-            found[node] = c
+        sweep = cotangents(root, g, Tensor if with_graph else None, only=self.needed)
+        found = {node: c for node, c, _ in sweep}
         answer = []
         for x in self.inputs:
             c = found.get(x.node)
@@ -96,8 +96,8 @@ def _fresh(x: Any, function: Callable[..., Any], position: int) -> Tensor:
     if not hasattr(value, "dtype"):
         value = np.asarray(value)
     if value.dtype.kind not in "fc":
-        raise DTypeError(f"{getattr(function, '__name__', 'function')}: argument {position} has dtype {value.dtype}, and "
-                         f"a derivative needs real numbers; give x.astype(float){here()}")
+        raise DTypeError(f"{getattr(function, '__name__', 'function')}: argument {position} has dtype {value.dtype}, "
+                         f"and a derivative needs real numbers; give x.astype(float){here()}")
     return wrap(Tensor, leaf(value, True))  # type: ignore[no-any-return]
 
 

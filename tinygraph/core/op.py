@@ -365,7 +365,7 @@ def is_array(x: Any) -> bool:
 def _take_out(value: Any, found: list[Any], offset: int) -> Any:
     if type(value) is list or type(value) is tuple:
         return type(value)(_take_out(item, found, offset) for item in value)
-    if is_array(value):
+    if is_array(value) or isinstance(value, np.generic):  # what a 0-d tensor holds
         found.append(value)
         return Slot(offset + len(found) - 1)
     return value

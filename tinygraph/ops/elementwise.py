@@ -244,22 +244,39 @@ def where(condition: Array, x1: Array, x2: Array) -> Array:
     return np.where(condition, x1, x2)
 
 
+def _bounds(a_min: Array, a_max: Array, min: Array, max: Array) -> tuple[Array, Array]:
+    """The two bounds, whichever of NumPy's names they came by."""
+    return (min if a_min is None else a_min), (max if a_max is None else a_max)
+
+
+def _clip_da(g: Array, y: Array, a: Array, *bounds: Array) -> Array:
+    low, high = _bounds(*bounds)
+    if low is None and high is None:
+        return g
+    if low is None or high is None:
+        return np.where(a <= high if low is None else a >= low, g, 0)
+    return np.where((a >= low) & (a <= high), g, 0)
+
+
+def _clip_dlow(g: Array, y: Array, a: Array, *bounds: Array) -> Array:
+    low, high = _bounds(*bounds)
+    return np.where(a < low if high is None else (a < low) & (low <= high), g, 0)
+
+
+def _clip_dhigh(g: Array, y: Array, a: Array, *bounds: Array) -> Array:
+    low, high = _bounds(*bounds)  # where they cross, NumPy gives the upper one
+    return np.where((a if low is None else np.maximum(a, low)) > high, g, 0)
+
+
 @op(symbol="clip", numpy=np.clip, flops=_size, vjp={
-    "a": lambda g, y, a, a_min, a_max: np.where(_within(a, a_min, a_max), g, 0),
-    "a_min": lambda g, y, a, a_min, a_max: np.where(a < a_min, g, 0),
-    "a_max": lambda g, y, a, a_min, a_max: np.where(a > a_max, g, 0)})
-def clip(a: Array, a_min: Array = None, a_max: Array = None, out: None = None) -> Array:
+    "a": _clip_da, "a_min": _clip_dlow, "a_max": _clip_dhigh, "min": _clip_dlow, "max": _clip_dhigh})
+def clip(a: Array, a_min: Array = None, a_max: Array = None, out: None = None, *, min: Array = None,
+         max: Array = None) -> Array:
     """Values below a_min raised to it and values above a_max lowered to it; None sets no bound.
 
-    A value that equals a bound passes its gradient on.
+    A value that equals a bound passes its gradient on. ``min`` and ``max`` are other names for the bounds.
 
     >>> clip(np.array([-2.0, 0.5, 3.0]), 0, 1)
     array([0. , 0.5, 1. ])
     """
-    return np.clip(a, a_min, a_max)
-
-
-def _within(a: Array, low: Array, high: Array) -> Array:
-    if low is None:
-        return a <= high
-    return a >= low if high is None else (a >= low) & (a <= high)
+    return np.clip(a, *_bounds(a_min, a_max, min, max))

@@ -15,8 +15,11 @@ def _repeats(index: Any) -> bool:
     return any(isinstance(part, list) or (is_array(part) and part.dtype.kind != "b" and part.shape) for part in parts)
 
 
-@op(symbol="[ ]", nested="index", vjp={
-    "x": lambda g, y, x, *_, index: scatter_add(g, index, np.shape(x)), "index": None})
+def _scattered(g: Array, y: Array, x: Array, *_: Array, index: Any) -> Array:
+    return scatter_add(g, index, np.shape(x))
+
+
+@op(symbol="[ ]", nested="index", vjp={"x": _scattered, "index": None})
 def getitem(x: Array, index: Any) -> Array:
     """The elements that a NumPy index names: ints, slices, None, Ellipsis, masks, integer arrays with repeats.
 
@@ -42,7 +45,7 @@ def scatter_add(v: Array, index: Any, shape: Any) -> Array:
 
 
 def _kept(g: Array, y: Array, x: Array, v: Array, *_: Array, index: Any) -> Array:
-    return setitem(g, index, np.zeros((), g.dtype))
+    return setitem(g, index, 0)
 
 
 def _written(g: Array, y: Array, x: Array, v: Array, *_: Array, index: Any) -> Array:
@@ -50,10 +53,9 @@ def _written(g: Array, y: Array, x: Array, v: Array, *_: Array, index: Any) -> A
         return g[index]
     # Where an element is written twice the last one stays, and it alone has a derivative: ask who that was.
     g_read = g[index]
-    ticket = np.reshape(np.arange(np.size(g_read)), np.shape(g_read))
-    winner = np.zeros(np.shape(y), np.intp)
-    winner[index] = ticket
-    return np.where(winner[index] == ticket, g_read, 0)
+    ticket = np.reshape(np.arange(np.size(g_read), like=g), np.shape(g_read))
+    winner = setitem(np.zeros(np.shape(y), np.intp, like=g), index, ticket)
+    return np.where(getitem(winner, index) == ticket, g_read, 0)
 
 
 @op(symbol="[ ] =", nested="index", vjp={"x": _kept, "v": _written, "index": None})
@@ -63,7 +65,7 @@ def setitem(x: Array, index: Any, v: Array) -> Array:
     >>> setitem(np.zeros(3), slice(1, None), 2.0)
     array([0., 2., 2.])
     """
-    out = x.copy()
+    out = np.copy(x)  # an array also where x is a NumPy scalar
     out[index] = v
     return out
 
@@ -79,7 +81,7 @@ def _take_back(g: Array, y: Array, a: Array, indices: Array, *, axis: int | None
 
 
 @op(symbol="take", numpy=np.take, vjp=(_take_back, None))
-def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mode: str = "raise") -> Array:
+def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mode: Any = "raise") -> Array:
     """The elements at integer places along an axis, or of all elements in order where ``axis`` is None.
 
     What lies outside is an IndexError, or is wrapped round or clipped to the end as ``mode`` says.

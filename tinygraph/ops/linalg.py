@@ -160,8 +160,8 @@ def inner(a: Array, b: Array) -> Array:
 
 
 @op(symbol="outer", numpy=np.outer, flops=lambda y, a, b, **params: int(np.size(y)),
-    vjp=(lambda g, y, a, b: np.reshape(np.matmul(g, np.ravel(b)), np.shape(a)),
-         lambda g, y, a, b: np.reshape(np.matmul(np.ravel(a), g), np.shape(b))))
+    vjp=(lambda g, y, a, b: np.reshape(np.matmul(g, np.ravel(b)) if np.shape(b) else g * b, np.shape(a)),
+         lambda g, y, a, b: np.reshape(np.matmul(np.ravel(a), g) if np.shape(a) else g * a, np.shape(b))))
 def outer(a: Array, b: Array, out: None = None) -> Array:
     """Every product of an element of a and one of b; both are flattened first.
 

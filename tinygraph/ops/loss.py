@@ -47,7 +47,7 @@ def log_softmax(z: Array, axis: int = -1) -> Array:
 def are_indices(z: Array, t: Array) -> bool:
     """Tell whether labels of this dtype and shape are class indices (else they are distributions)."""
     if not hasattr(t, "shape"):
-        return isinstance(t, int)
+        return isinstance(t, int) and len(z.shape) == 1
     if t.dtype.kind not in "iu":
         return False
     ndim, shape = len(z.shape), t.shape
@@ -57,7 +57,8 @@ def are_indices(z: Array, t: Array) -> bool:
 def one_hot(z: Array, t: Array) -> Array:
     """Labels as one distribution a row; of indices, a boolean one."""
     if not are_indices(z, t):
-        return t
+        # Integers would make float64 of float32 logits.
+        return t.astype(z.dtype) if t.dtype.kind in "iu" else t
     column = t if len(np.shape(t)) == len(z.shape) else np.expand_dims(t, -1)
     return np.equal(column, np.arange(z.shape[-1], like=z))
 

@@ -116,7 +116,7 @@ def astype(x: Array, dtype: Any, *, copy: bool = True) -> Array:
 
 def _places(arrays: Any, path: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
     """Where in a list, or in lists within it, the arrays stand; a number there is no input."""
-    if is_array(arrays):
+    if is_array(arrays) or isinstance(arrays, np.generic):
         return [path]
     if not isinstance(arrays, list | tuple):
         return []

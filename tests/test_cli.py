@@ -1,0 +1,367 @@
+"""The command-line program as a user meets it: what it prints, writes and answers, on the data that come along."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tinygraph as tg
+from tinygraph.cli import main
+
+ROOT = Path(__file__).parents[1]
+MODEL = str(ROOT / "models" / "two_layer_net.py")
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+EPOCH_LINE = re.compile(r"^epoch +(\d+)  step +(\d+)  train (\d\.\d{4})  test (\d\.\d{4})$", re.M)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in an empty folder, and show no traceback because of the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TINYGRAPH_TRACEBACK", raising=False)
+
+
+def train(*arguments: str) -> int:
+    return main(["train", MODEL, "--data", "digits", *arguments])
+
+
+# --- train ------------------------------------------------------------------------------------------------------------
+
+
+def test_train_prints_the_lectures_lines_and_writes_its_files(capsys):
+    assert train("--iters", "60", "--lr", "0.5") == 0
+    printed = capsys.readouterr()
+    lines = EPOCH_LINE.findall(printed.out)
+    places = [(int(epoch), int(step)) for epoch, step, *_ in lines]
+    assert places == [(0, 0), (1, 14), (2, 28), (3, 42), (4, 56), (4, 60)]
+    last = float(lines[-1][3])
+    assert f"60 steps: test accuracy {last:.4f}" in printed.out
+    files = ["checkpoint.safetensors", "curve.csv", "curve.png"]
+    assert sorted(os.listdir("out")) == files
+    assert printed.out.splitlines()[-3:] == [str(Path("out") / name) for name in files]
+    assert re.findall(r"^step ([\d,]+) of 60: loss \d", printed.err, re.M) == [str(n) for n in range(6, 61, 6)]
+
+
+def test_train_takes_its_options():
+    options = "--iters 3 --batch 20 --lr 0.25 --seed 7 --dtype float32 --out a/b"
+    assert train(*options.split()) == 0
+    state = tg.load_state("a/b/checkpoint.safetensors")
+    assert state["weights"]["W1"].dtype == np.float32
+    assert state["settings"] == {
+        "script": "two_layer_net.py", "data": "digits", "dtype": "float32", "batch_size": 20, "seed": 7,
+        "replace": False, "optimizer": "sgd", "lr": 0.25, "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
+    assert state["iters"] == 3
+
+
+def test_many_short_epochs_are_thinned_out_on_the_screen_and_not_in_the_table(capsys):
+    assert main(["train", MODEL, "--data", "spiral", "--iters", "600"]) == 0
+    printed = capsys.readouterr().out
+    assert "200 epochs of 3 steps, every 4th shown" in printed
+    assert len(EPOCH_LINE.findall(printed)) == 51
+    measured = [line for line in Path("out/curve.csv").read_text().splitlines() if not line.endswith(",,")]
+    assert len(measured) == 1 + 201
+
+
+def test_resume_takes_what_is_not_given_from_the_checkpoint_and_ends_the_same():
+    options = ["--batch", "50", "--lr", "0.3", "--seed", "2", "--dtype", "float32"]
+    assert train(*options, "--iters", "40", "--out", "whole") == 0
+    assert train(*options, "--iters", "17", "--out", "part") == 0
+    assert main(["train", MODEL, "--resume", "part/checkpoint.safetensors", "--iters", "40"]) == 0
+    for name in ("checkpoint.safetensors", "curve.csv"):
+        assert Path("whole", name).read_bytes() == Path("part", name).read_bytes()
+
+
+@pytest.mark.parametrize(("options", "words"), [
+    (["--data", "spiral"], "data='spiral'"), (["--batch", "10"], "batch_size=10"), (["--lr", "0.2"], "lr=0.2"),
+    (["--seed", "1"], "seed=1"), (["--dtype", "float32"], "dtype='float32'"), (["--iters", "1"], "step 2 already"),
+])
+def test_resume_says_what_does_not_agree(options, words, capsys):
+    assert train("--iters", "2") == 0
+    capsys.readouterr()
+    assert main(["train", MODEL, "--resume", "out/checkpoint.safetensors", *options]) == 1
+    said = capsys.readouterr().err
+    assert words in said
+    assert said.startswith("tinygraph: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT to another process")
+def test_ctrl_c_saves_and_resume_ends_in_the_same_bits():
+    command = [sys.executable, "-m", "tinygraph", "train", MODEL, "--data", "digits"]
+    process = subprocess.Popen([*command, "--iters", "5000", "--out", "stopped"], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+    assert process.stdout is not None
+    while not EPOCH_LINE.match(process.stdout.readline()):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    said = process.communicate()[1]
+    assert process.returncode == 130, said
+    step = int(re.search(r"stopped at step ([\d,]+) of 5,000", said)[1].replace(",", ""))
+    assert 0 <= step < 5000
+    assert "--resume stopped/checkpoint.safetensors" in said
+    assert "Traceback" not in said
+    assert tg.load_state("stopped/checkpoint.safetensors")["batches"]["step"] == step
+
+    end = str(step + 100)
+    subprocess.run([*command, "--resume", "stopped/checkpoint.safetensors", "--iters", end], check=True,
+                   env=ENVIRONMENT, capture_output=True)
+    assert train("--iters", end, "--out", "straight") == 0
+    for name in ("checkpoint.safetensors", "curve.csv"):
+        assert Path("straight", name).read_bytes() == Path("stopped", name).read_bytes(), name
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
+def test_on_a_terminal_there_is_a_bar_with_loss_and_accuracy():
+    import fcntl
+    import pty
+    import struct
+    import termios
+
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
+    process = subprocess.Popen([sys.executable, "-m", "tinygraph", "train", MODEL, "--data", "digits", "--iters", "30"],
+                               stdout=subprocess.PIPE, stderr=theirs, text=True, env=ENVIRONMENT)
+    os.close(theirs)
+    drawn = b""
+    with suppress(OSError):  # which is how the terminal of a process that is gone reads on Linux
+        while piece := os.read(ours, 65536):
+            drawn += piece
+    os.close(ours)
+    printed = process.communicate()[0]
+    assert process.returncode == 0
+    assert len(EPOCH_LINE.findall(printed)) == 4
+    assert "%|" not in printed
+    assert re.search(rb"/30 \[.* steps/s, loss \d\.\d{4}, test accuracy \d\.\d{4}\]", drawn)
+
+
+def test_a_loss_that_is_not_finite_is_told_in_one_line(capsys):
+    assert train("--lr", "1e200", "--iters", "50") == 1
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("tinygraph:")]
+    assert len(said) == 1
+    assert "try a smaller --lr than 1e+200" in said[0]
+    assert Path("out/diverged.safetensors").exists()
+    assert not Path("out/checkpoint.safetensors").exists()
+
+
+def test_a_script_trains_itself_with_the_arguments_that_follow():
+    done = subprocess.run([sys.executable, MODEL, "--data", "digits", "--iters", "3", "--out", "mine"], check=True,
+                          capture_output=True, text=True, env=ENVIRONMENT)
+    assert "3 steps: test accuracy" in done.stdout
+    assert Path("mine/checkpoint.safetensors").exists()
+    failed = subprocess.run([sys.executable, MODEL, "--data", "digits", "--batch", "9999"], capture_output=True,
+                            text=True, env=ENVIRONMENT)
+    assert failed.returncode == 1
+
+
+def test_without_mnist_a_line_says_so_and_the_digits_are_used(capsys, monkeypatch):
+    monkeypatch.setattr("tinygraph.data.find_mnist", lambda: None)
+    assert main(["train", MODEL, "--iters", "2"]) == 0
+    printed = capsys.readouterr()
+    assert len([line for line in printed.err.splitlines() if "MNIST cannot be had" in line]) == 1
+    assert "on digits" in printed.out
+
+
+def test_where_mnist_can_be_had_it_is_used(capsys, monkeypatch):
+    loaded = []
+    monkeypatch.setattr("tinygraph.data.find_mnist", lambda: Path())
+    digits = tg.data.load("digits", dtype=np.float64)
+    monkeypatch.setattr("tinygraph.data.load", lambda name, dtype: loaded.append(name) or digits)
+    assert main(["train", MODEL, "--iters", "2"]) == 0
+    assert loaded == ["mnist"]
+    assert "MNIST" not in capsys.readouterr().err
+
+
+# --- check ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("data", ["digits", "spiral"])
+def test_check_passes_the_lectures_net(data, capsys):
+    assert main(["check", MODEL, "--data", data]) == 0
+    printed = capsys.readouterr().out
+    rows = {line.split()[0]: line for line in printed.splitlines() if re.match(r"[Wb][12] ", line)}
+    assert list(rows) == ["W1", "b1", "W2", "b2"]
+    assert printed.splitlines()[-1] == "passed: every mean absolute difference is below 1e-09"
+
+
+WRONG = """
+import tinygraph as tg
+
+@tg.op(vjp=(lambda g, y, x: g * 2.001 * x,))
+def almost_square(x):
+    return x ** 2
+
+class Model:
+    def __init__(self, n):
+        import numpy as np
+        self.params = {"right": tg.tensor(np.ones(n), True), "wrong": tg.tensor(np.ones(n), True)}
+
+    def predict(self, x):
+        return x
+
+    def loss(self, x, t):
+        return (x * (self.params["right"] ** 2 + almost_square(self.params["wrong"]))).sum()
+
+def build(input_size, output_size, *, seed=None, dtype=float):
+    return Model(input_size)
+"""
+
+
+def test_check_fails_a_wrong_rule_and_names_the_weight(capsys):
+    Path("wrong.py").write_text(WRONG)
+    try:
+        assert main(["check", "wrong.py", "--data", "spiral"]) == 1
+    finally:
+        del tg.OPS["almost_square"]
+    assert "FAILED: the mean absolute difference of wrong is not below" in capsys.readouterr().out
+
+
+@pytest.mark.needs_mnist
+def test_check_on_mnist_is_as_exact_as_the_lectures(mnist_folder, capsys):
+    assert main(["check", MODEL, "--data", "mnist"]) == 0
+    rows = re.findall(r"^([Wb]\d) +[\dx ]+? +(\d\.\d\de[-+]\d+) ", capsys.readouterr().out, re.M)
+    assert [name for name, _ in rows] == ["W1", "b1", "W2", "b2"]
+    assert all(float(mean) < 1e-9 for _, mean in rows)
+
+
+# --- draw and bench ---------------------------------------------------------------------------------------------------
+
+
+def test_draw_writes_the_graph_of_a_step(capsys):
+    assert main(["draw", MODEL, "--data", "digits", "-o", "graph.dot"]) == 0
+    assert capsys.readouterr().out == "graph.dot\n"
+    source = Path("graph.dot").read_text(encoding="utf-8")
+    for part in ("digraph", "Affine", "ReLU", "softmax", "(3, 64)", "(50, 10)"):
+        assert part in source
+
+
+@pytest.mark.needs_dot
+@pytest.mark.parametrize(("ending", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
+def test_draw_takes_the_format_from_the_ending(ending, start):
+    assert main(["draw", MODEL, "--data", "spiral", "--batch", "2", "-o", f"graph.{ending}"]) == 0
+    assert Path(f"graph.{ending}").read_bytes().startswith(start)
+
+
+def test_draw_refuses_an_ending_it_does_not_know(capsys):
+    assert main(["draw", MODEL, "--data", "spiral", "-o", "graph.docx"]) == 1
+    assert capsys.readouterr().err.startswith("tinygraph: ")
+
+
+def test_bench_tells_each_op_and_the_share_of_products(capsys):
+    assert main(["bench", MODEL, "--data", "digits", "--batch", "10", "--repeats", "5"]) == 0
+    printed = capsys.readouterr().out
+    calls = dict(re.findall(r"^(\w+) +(\d+) +[\d.]+ +[\d.]+ +[\d.]+%$", printed, re.M))
+    assert calls == {"affine": "2", "softmax_with_loss": "1", "relu": "1"}
+    for part in ("forward", "backward", "update", "step", "matrix multiplication"):
+        (median,) = re.findall(rf"^{part} +([\d.]+) +\d+% +[\d.]+%$", printed, re.M)
+        assert float(median) > 0
+
+
+def test_bench_of_a_model_without_a_product(capsys):
+    Path("no_product.py").write_text(WRONG.replace("almost_square(", "tg.square(").replace("@tg.op", "# @tg.op")
+                                     .replace("def tg.square(", "def square("))
+    assert main(["bench", "no_product.py", "--data", "spiral", "--repeats", "3"]) == 0
+    assert re.search(r"^matrix multiplication +0\.0 +0% +0\.0%$", capsys.readouterr().out, re.M)
+
+
+def test_bench_leaves_the_weights_as_they_were():
+    from tinygraph.optim import SGD
+    from tinygraph.training import load_script
+    from tinygraph.training.timing import time_step
+
+    model = load_script(MODEL).model(4, 3, seed=0)
+    before = {name: (weight.data, weight.data.copy()) for name, weight in model.params.items()}
+    cost = time_step(model, np.ones((5, 4)), np.zeros(5, int), SGD(model.params, 0.0), rounds=3)
+    for name, weight in model.params.items():
+        array, value = before[name]
+        assert weight.data is array
+        assert type(weight.data) is np.ndarray
+        np.testing.assert_array_equal(weight.data, value)
+        assert weight.grad is None
+    assert len(cost.products.rounds) == 3
+    assert min(cost.products.rounds) > 0
+
+
+# --- the program ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["train", "nowhere.py"], "there is no model script nowhere.py"),
+    (["train", MODEL, "--data", "digits", "--batch", "5000"], "batch_size should be 1..1437"),
+    (["train", MODEL, "--data", "digits", "--lr", "-1"], "lr should be a finite number"),
+    (["train", MODEL, "--data", "digits", "--optimizer", "none"], "no optimizer 'none': choose one of sgd"),
+    (["train", MODEL, "--resume", "nowhere"], "nowhere cannot be read: No such file"),
+    (["check", "empty.py", "--data", "spiral"], "empty.py has no function build"),
+    (["draw", MODEL, "--data", "spiral", "-o", "empty.py/graph.dot"], "empty.py"),
+    (["bench", "broken.py", "--data", "spiral"], "broken.py:1: ZeroDivisionError: division by zero"),
+])
+def test_an_error_is_one_line_and_exit_code_1(arguments, words, capsys):
+    Path("empty.py").touch()
+    Path("broken.py").write_text("1 / 0\n")
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("tinygraph: ")
+    assert words in said
+    assert said.count("\n") == 1
+
+
+def test_the_traceback_is_shown_where_it_is_asked_for(capsys, monkeypatch):
+    Path("broken.py").write_text("1 / 0\n")
+    assert main(["check", "broken.py", "--data", "spiral", "--traceback"]) == 1
+    assert "ZeroDivisionError" in (said := capsys.readouterr().err)
+    assert "Traceback" in said
+    monkeypatch.setenv("TINYGRAPH_TRACEBACK", "1")
+    assert main(["train", "nowhere.py"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [
+    [], ["fly"], ["train"], ["train", MODEL, "--iters", "0"], ["train", MODEL, "--iters", "many"],
+    ["train", MODEL, "--data", "cats"], ["train", MODEL, "--dtype", "int64"], ["bench", MODEL, "--seed", "-1"],
+], ids=" ".join)
+def test_a_mistake_in_the_arguments_is_exit_code_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: tinygraph" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", ["train", "check", "draw", "bench"])
+def test_help_shows_examples_that_parse(verb, capsys):
+    from tinygraph.cli import _parser
+
+    with pytest.raises(SystemExit) as caught:
+        main([verb, "--help"])
+    assert caught.value.code == 0
+    examples = re.findall(rf"^  tinygraph ({verb} .*)$", capsys.readouterr().out, re.M)
+    assert len(examples) >= 2
+    for example in examples:
+        assert _parser().parse_args(example.split()).script == "models/two_layer_net.py"
+
+
+def test_the_module_is_the_program_and_starts_without_what_it_does_not_need():
+    program = "import sys; from tinygraph.cli import main\ntry: main(['--version'])\n" \
+              "finally: print(*[m for m in sys.modules if m in ('matplotlib', 'networkx', 'tqdm', 'safetensors')])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=ENVIRONMENT)
+    assert done.stdout == f"tinygraph {tg.__version__}\n\n"
+    done = subprocess.run([sys.executable, "-m", "tinygraph", "train", "nowhere.py"], capture_output=True, text=True,
+                          env=ENVIRONMENT)
+    assert (done.returncode, done.stderr) == (1, "tinygraph: there is no model script nowhere.py\n")
+
+
+def test_the_script_of_the_docs_keeps_the_contract(capsys):
+    page = (ROOT / "docs" / "model-scripts.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"^```python\n(.*?)^```", page, flags=re.M | re.S)
+    Path("model.py").write_text(script)
+    assert main(["check", "model.py", "--data", "digits"]) == 0
+    assert main(["train", "model.py", "--data", "digits", "--iters", "200", "--lr", "0.5"]) == 0
+    accuracy = float(re.findall(r"test accuracy (\d\.\d+)", capsys.readouterr().out)[-1])
+    assert accuracy > 0.8

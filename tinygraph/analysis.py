@@ -1,0 +1,377 @@
+"""The graph as data: nodes in topological order, edges with argument positions, shapes, costs, cotangents, networkx.
+
+The nodes that take one output out of an op with several are folded away here, so that everything above (pictures,
+exports, questions) sees one node an op.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tinygraph.core.context import HOOKS
+from tinygraph.core.errors import ArgumentError, GradientError, UnsupportedError
+from tinygraph.core.messages import here
+from tinygraph.core.node import Node, ancestors, cotangents, start
+from tinygraph.core.op import Array, Handle, pick
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+TABLE_ROWS = 60
+"""A longer table shows its head and its tail."""
+
+
+class GraphNode:
+    """One value of a `Graph`, or all outputs of one op: what made it, its shape, its costs.
+
+    Attributes:
+        id: The place in the order of creation, from 0.
+        node: The engine's node.
+        inputs: The op's inputs in order: a GraphNode, or the bare constant that stood there.
+        outputs: The engine's nodes that hold its values: its own, or one for each output that the graph uses.
+        level: The longest distance from a leaf; 0 for a leaf.
+    """
+
+    __slots__ = ("id", "inputs", "level", "node", "outputs")
+
+    def __init__(self, id: int, node: Node) -> None:
+        self.id, self.node, self.level = id, node, 0
+        self.inputs: tuple[Any, ...] = ()
+        self.outputs: tuple[Node, ...] = (node,)
+
+    def __repr__(self) -> str:
+        return f"<{self.op or 'leaf'} #{self.id}{f' {one_line(self.name)!r}' if self.name else ''} {self.shape}>"
+
+    @property
+    def op(self) -> str | None:
+        """The op's name; None for a leaf."""
+        return self.node.op.name if self.node.op else None
+
+    @property
+    def symbol(self) -> str | None:
+        """What the diagram's circle shows; None for a leaf."""
+        return self.node.op.symbol if self.node.op else None
+
+    @property
+    def name(self) -> str | None:
+        """What the user called it; the names of several outputs are joined."""
+        return ", ".join(node.name for node in self.outputs if node.name is not None) or None
+
+    @property
+    def value(self) -> Array:
+        """The array; a tuple of them where the op shows several outputs."""
+        arrays = self._arrays()
+        return arrays if len(arrays) > 1 else arrays[0]
+
+    @property
+    def shape(self) -> Any:
+        """The value's shape; a tuple of shapes where the op shows several outputs."""
+        return _each(tuple(tuple(a.shape) for a in self._arrays()))
+
+    @property
+    def dtype(self) -> Any:
+        """The value's dtype; a tuple of them where the op shows several outputs."""
+        return _each(tuple(a.dtype for a in self._arrays()))
+
+    @property
+    def bytes(self) -> int:
+        """What the value takes up (bytes), an op's hidden outputs among it; a view counts in full."""
+        value = self.node.value
+        return sum(int(a.nbytes) for a in value) if isinstance(value, tuple) else int(value.nbytes)
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of the forward, by the op's card; 0 where it counts none, and for a leaf."""
+        op = self.node.op
+        if op is None or op.flops is None or not self.node.parents:
+            return 0
+        values = tuple(p.value if type(p) is Node else p for p in self.node.parents)
+        params = op.filled(self.node.params, values) if self.node.params is not None else {}
+        return int(op.flops(self.node.value, *values, **params))
+
+    @property
+    def grad(self) -> Array | None:
+        """What backward left here, or None."""
+        return next((node.grad for node in self.outputs if node.grad is not None), None)
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether a gradient may flow here."""
+        return self.node.requires_grad
+
+    @property
+    def location(self) -> tuple[str, int, str] | None:
+        """File, line and function that made it, or None where that is not known."""
+        return self.node.location
+
+    def _arrays(self) -> tuple[Array, ...]:
+        """The outputs that a caller of the op sees."""
+        op, value = self.node.op, self.node.value
+        return value[:op.outputs - op.hidden] if op is not None and op.outputs else (value,)
+
+
+class Edge(NamedTuple):
+    """One use of a value: ``source`` is argument number ``position`` of ``target``; ``node`` holds the value."""
+
+    source: GraphNode
+    target: GraphNode
+    position: int
+    node: Node
+
+
+class Cotangents(NamedTuple):
+    """The derivative of one root in everything it was computed from. The arrays may be shared: read them only.
+
+    Attributes:
+        nodes: By id: the node's whole cotangent; a tuple where its op shows several outputs, with None for one that
+            nothing was computed from.
+        edges: By (id of the target, argument position): what this one use adds to the cotangent of its source.
+    """
+
+    nodes: dict[int, Array]
+    edges: dict[tuple[int, int], Array]
+
+
+class Graph:
+    """What one or more tensors were computed from: `GraphNode` s in topological order, and the edges between them.
+
+    Iterating gives the nodes, parents first; ``graph[i]`` is the node with id i; printing shows a table.
+    """
+
+    def __init__(self, roots: tuple[Node, ...]) -> None:
+        self.roots = roots
+        self.nodes: list[GraphNode] = []
+        self.edges: list[Edge] = []
+        self._of: dict[Node, GraphNode] = {}
+        picked: dict[GraphNode, dict[int, Node]] = {}
+        for node in ancestors(roots):
+            if node.op is pick and node.parents:
+                whole = self._of[node] = self._of[node.parents[0]]
+                picked.setdefault(whole, {}).setdefault(node.params["index"], node)  # type: ignore[index]
+            else:
+                made = self._of[node] = GraphNode(len(self.nodes), node)
+                self.nodes.append(made)
+                self._connect(made)
+        for whole, outputs in picked.items():
+            whole.outputs = tuple(outputs[index] for index in sorted(outputs))
+
+    def _connect(self, made: GraphNode) -> None:
+        inputs = []
+        for position, parent in enumerate(made.node.parents):
+            if type(parent) is Node:
+                source = self._of[parent]
+                self.edges.append(Edge(source, made, position, parent))
+                made.level = max(made.level, source.level + 1)
+                inputs.append(source)
+            else:
+                inputs.append(parent)
+        made.inputs = tuple(inputs)
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __iter__(self) -> Iterator[GraphNode]:
+        return iter(self.nodes)
+
+    def __getitem__(self, id: int) -> GraphNode:
+        return self.nodes[id]
+
+    def __repr__(self) -> str:
+        return f"<graph of {len(self)} nodes, {len(self.edges)} edges>"
+
+    def __str__(self) -> str:
+        return _table(self)
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        picture = HOOKS.get("display")
+        return picture(self) if picture is not None else {"text/plain": str(self)}
+
+    def of(self, tensor: Handle) -> GraphNode:
+        """The node of this graph that a tensor stands for; ArgumentError where it is not part of the graph.
+
+        >>> import tinygraph as tg
+        >>> x = tg.tensor(2.0, requires_grad=True)
+        >>> tg.graph(x * 3).of(x).id
+        0
+        """
+        if tensor.node not in self._of:
+            raise ArgumentError(f"of: this tensor is no part of the graph{here()}")
+        return self._of[tensor.node]
+
+    @property
+    def levels(self) -> list[list[GraphNode]]:
+        """The nodes by their longest distance from a leaf: all of level 0, all of level 1, ..."""
+        levels: list[list[GraphNode]] = [[] for _ in range(1 + max((node.level for node in self), default=-1))]
+        for node in self:
+            levels[node.level].append(node)
+        return levels
+
+    @property
+    def critical_path(self) -> list[GraphNode]:
+        """The path from a leaf to a root whose nodes need most FLOPs together, leaf first.
+
+        However many processors share the work, it takes no less than this. Of equal paths the longer one is given.
+        """
+        best: list[tuple[int, int]] = []
+        before: list[GraphNode | None] = []
+        for node in self:
+            sources = [i for i in node.inputs if isinstance(i, GraphNode)]
+            source = max(sources, key=lambda s: best[s.id], default=None)
+            cost, length = best[source.id] if source is not None else (0, 0)
+            best.append((cost + node.flops, length + 1))
+            before.append(source)
+        end: GraphNode | None = max(self.nodes, key=lambda node: best[node.id])
+        path = []
+        while end is not None:
+            path.append(end)
+            end = before[end.id]
+        return path[::-1]
+
+    @property
+    def flops(self) -> int:
+        """Floating-point operations of one forward pass."""
+        return sum(node.flops for node in self)
+
+    @property
+    def bytes(self) -> int:
+        """What all values take up (bytes); a view counts in full."""
+        return sum(node.bytes for node in self)
+
+    def cotangents(self, seed: Array | None = None) -> Cotangents:
+        """The derivative of the root in every node, and what each edge adds to it, by one sweep; no ``grad`` changes.
+
+        Args:
+            seed: The root's cotangent, of its shape; 1 where the root is a single number.
+
+        Raises GradientError where there are several roots, where nothing requires a gradient, or where a root of many
+        elements has no seed.
+
+        >>> import tinygraph as tg
+        >>> x = tg.tensor(3.0, requires_grad=True)
+        >>> tg.graph(x * x).cotangents().edges
+        {(1, 0): np.float64(3.0), (1, 1): np.float64(3.0)}
+        """
+        if len(self.roots) != 1:
+            raise GradientError(f"cotangents start from one root, and this graph has {len(self.roots)}{here()}")
+        root = self.roots[0]
+        found = Cotangents({}, {})
+        g = start(root, seed)
+        for node, cotangent, handed in cotangents(root, g.node.value if isinstance(g, Handle) else g, every=True,
+                                                  hooks=False):
+            op, id = node.op, self._of[node].id
+            if op is pick:  # its op follows, with all outputs at once
+                continue
+            outputs = op.outputs - op.hidden if op is not None else 0
+            found.nodes[id] = _each(tuple(cotangent[:outputs])) if outputs else cotangent
+            for position, contribution in handed:
+                found.edges[id, position] = contribution
+        return found
+
+    def to_networkx(self) -> nx.MultiDiGraph[int]:
+        """The graph for networkx: node ids as keys, edges in the direction of the data, from an input to its use.
+
+        Nodes have op ("leaf" for a leaf), name, shape, dtype (as strings, which every file format of networkx takes),
+        flops, bytes and level; edges have the argument's position, which is their key as well.
+
+        >>> import tinygraph as tg
+        >>> x = tg.tensor([1.0, 2.0], requires_grad=True, name="x")
+        >>> net = tg.graph(x * x).to_networkx()
+        >>> net.edges(keys=True)
+        OutMultiEdgeView([(0, 1, 0), (0, 1, 1)])
+        >>> net.nodes[1]["op"], net.nodes[1]["shape"]
+        ('multiply', '(2,)')
+        """
+        import networkx as nx
+
+        net: nx.MultiDiGraph[int] = nx.MultiDiGraph()
+        net.add_nodes_from((node.id, {
+            "op": node.op or "leaf", "name": node.name or "", "shape": str(node.shape), "dtype": str(node.dtype),
+            "flops": node.flops, "bytes": node.bytes, "level": node.level}) for node in self)
+        for source, target, position, _ in self.edges:
+            net.add_edge(source.id, target.id, key=position, position=position)
+        return net
+
+
+def graph(*roots: Handle) -> Graph:
+    """The graph that these tensors were computed from, as data.
+
+    >>> import numpy as np
+    >>> import tinygraph as tg
+    >>> x = tg.tensor(np.ones((2, 3)), name="x")
+    >>> w = tg.tensor(np.ones((3, 4)), requires_grad=True, name="w")
+    >>> print(tg.graph(np.exp(x @ w) * 2))
+    #  op        name  shape   dtype    inputs  FLOPs  bytes
+    0  leaf      x     (2, 3)  float64              0     48
+    1  leaf      w     (3, 4)  float64              0     96
+    2  matmul          (2, 4)  float64  #0 #1      48     64
+    3  exp             (2, 4)  float64  #2          8     64
+    4  multiply        (2, 4)  float64  #3 2        8     64
+       5 nodes, 4 edges                            64    336
+    """
+    if not roots:
+        raise ArgumentError(f"graph: give at least one tensor{here()}")
+    for root in roots:
+        if not isinstance(root, Handle):
+            raise UnsupportedError(f"graph: a graph starts from tensors, not from {type(root).__name__}{here()}")
+    return Graph(tuple(root.node for root in roots))
+
+
+def one_line(text: str, limit: int = 24) -> str:
+    r"""A user's text as it can stand in a table or a picture: one line, nothing unprintable, at most ``limit`` long.
+
+    >>> one_line("two\nlines"), one_line("x" * 10_000, limit=8)
+    ('two lines', 'xxxxxxx…')
+    """
+    kept = []
+    for character in text[:8 * limit]:
+        kind = unicodedata.category(character)
+        if character.isspace():
+            kept.append(" ")
+        elif kind in ("Cc", "Cs", "Cn"):
+            kept.append("\N{REPLACEMENT CHARACTER}")
+        elif kind != "Cf" or character == "\N{ZERO WIDTH JOINER}":  # what turns the direction of writing goes
+            kept.append(character)
+    line = " ".join("".join(kept).split())
+    return line if len(line) <= limit else line[:limit - 1] + "…"
+
+
+def drawn(constant: Any) -> bool:
+    """Tell whether an input that is no node is worth showing: a number or an array, and not an unused option.
+
+    >>> drawn(2.0), drawn(None), drawn(True)
+    (True, False, False)
+    """
+    is_number = isinstance(constant, int | float | complex) and not isinstance(constant, bool)
+    return is_number or hasattr(constant, "shape")
+
+
+def _each(facts: tuple[Any, ...]) -> Any:
+    return facts if len(facts) > 1 else facts[0]
+
+
+def _table(graph: Graph) -> str:
+    head, tail = graph.nodes, []
+    if len(graph) > TABLE_ROWS:
+        head, tail = graph.nodes[:TABLE_ROWS // 2], graph.nodes[-TABLE_ROWS // 2:]
+    rows = [["#", "op", "name", "shape", "dtype", "inputs", "FLOPs", "bytes"], *map(_row, head), *map(_row, tail)]
+    flops, size = f"{graph.flops:,}", f"{graph.bytes:,}"
+    count = f"{len(graph):,} node{'s' * (len(graph) != 1)}, {len(graph.edges):,} edge{'s' * (len(graph.edges) != 1)}"
+    widths = [max(len(row[i]) for row in rows) for i in range(8)]
+    widths[6], widths[7] = max(widths[6], len(flops)), max(widths[7], len(size))
+    right = {0, 6, 7}
+    lines = ["  ".join(cell.rjust(w) if i in right else cell.ljust(w)
+                       for i, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip() for row in rows]
+    if tail:
+        lines.insert(1 + len(head), f"{'':{widths[0]}}  ... {len(graph) - len(head) - len(tail):,} more nodes ...")
+    middle = sum(widths[1:6]) + 8
+    total = f"{'':{widths[0]}}  {count:{middle}}  {flops:>{widths[6]}}  {size:>{widths[7]}}"
+    return "\n".join([*lines, total])
+
+
+def _row(node: GraphNode) -> list[str]:
+    inputs = [f"#{i.id}" if isinstance(i, GraphNode) else f"{i.dtype}{tuple(i.shape)}" if getattr(i, "shape", ())
+              else f"{i:.4g}" for i in node.inputs if isinstance(i, GraphNode) or drawn(i)]
+    return [str(node.id), one_line(node.op or "leaf"), one_line(node.name or ""), one_line(str(node.shape)),
+            one_line(str(node.dtype)), one_line(" ".join(inputs), 40), f"{node.flops:,}", f"{node.bytes:,}"]

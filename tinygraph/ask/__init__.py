@@ -1,0 +1,1 @@
+"""Questions to a function or a live graph, one a file."""

@@ -1,0 +1,8 @@
+"""Layers: for now, the lecture's own classes as nodes of the graph.
+
+>>> from tinygraph.nn import wrap_layer
+"""
+
+from tinygraph.nn.wrap import WrappedLayer, wrap_layer
+
+__all__ = ["WrappedLayer", "wrap_layer"]

@@ -1,0 +1,124 @@
+"""draw: the picture of a live graph, forward and backward in one figure, to be saved or shown in a notebook."""
+
+from __future__ import annotations
+
+import functools
+import os
+import secrets
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tinygraph.analysis import Graph, graph
+from tinygraph.core.context import HOOKS
+from tinygraph.core.errors import ArgumentError, MissingDependencyError
+from tinygraph.core.messages import here
+from tinygraph.core.op import Array, Handle
+from tinygraph.render.dot import dot
+from tinygraph.render.formats import find
+from tinygraph.render.scene import Scene, scene
+
+SHOWN = 200
+"""A notebook shows a larger graph as text: laying it out would hold up the cell."""
+
+
+class Drawing:
+    """The picture of a graph. It shows itself in Jupyter; ``save`` writes a file, ``source`` is the DOT text.
+
+    Attributes:
+        graph: What is drawn.
+        scene: What the picture shows, as plain data.
+    """
+
+    def __init__(self, graph: Graph, scene: Scene) -> None:
+        self.graph, self.scene = graph, scene
+
+    @functools.cached_property
+    def source(self) -> str:
+        """The picture in DOT, the language of Graphviz; needs nothing installed."""
+        return dot(self.scene)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the picture in the format that the ending names: svg, png, pdf, dot, or a plugin's.
+
+        The folder is made where it is missing, and a file that was there is replaced in one step. Raises
+        ArgumentError for an unknown ending or a graph too large to lay out, MissingDependencyError without Graphviz.
+
+        >>> import pathlib, tempfile
+        >>> import tinygraph as tg
+        >>> x = tg.tensor(2.0, requires_grad=True, name="x")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder, "square.dot")
+        ...     tg.draw(x * x).save(path)
+        ...     print(path.read_text()[:9])
+        digraph G
+        """
+        target = Path(path)
+        content = find(target.suffix)(self.scene)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target = Path(os.path.realpath(target))  # a link stays a link
+        part = target.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            part.write_bytes(content)
+            os.replace(part, target)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink()
+            raise
+
+    def __repr__(self) -> str:
+        return f"<drawing of {self.scene.nodes:,} nodes; .save('graph.svg') writes it>"
+
+    def _repr_svg_(self) -> str | None:
+        return self._repr_mimebundle_().get("image/svg+xml")
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        shown = {"text/plain": repr(self)}
+        if self.scene.nodes > SHOWN:
+            return shown
+        # A notebook's output must never fail: without a picture the text says why there is none.
+        try:
+            return {**shown, "image/svg+xml": find("svg")(self.scene).decode()}
+        except MissingDependencyError as error:
+            return {"text/plain": f"{self!r}\n{error}"}
+        except Exception as error:
+            return {"text/plain": f"{self!r}\nno picture: {error!r}"}
+
+
+def draw(root: Handle | Graph, *, show: str | None = None, backward: bool | None = None,
+         seed: Array | None = None) -> Drawing:
+    """Draw what a tensor was computed from: each op a circle, each value a wire, its gradient the wire back.
+
+    Args:
+        root: A tensor, usually the loss; or a graph, from `tinygraph.graph`.
+        show: "symbols" (names and formulas), "shapes", "values" (numbers in place of shapes), or "all". Left out:
+            everything for a small graph, less for a larger one.
+        backward: True computes the gradients now, without touching any ``grad``; False draws the forward pass alone;
+            None shows them where backward has run, and a dash where it has not.
+        seed: The root's cotangent, where it is no single number.
+
+    >>> import tinygraph as tg
+    >>> x = tg.tensor(3.0, requires_grad=True, name="x")
+    >>> tg.draw(x * x + x, backward=True)
+    <drawing of 3 nodes; .save('graph.svg') writes it>
+    """
+    if not isinstance(root, Graph):
+        root = graph(root)
+    if seed is not None and backward is False:
+        raise ArgumentError(f"draw: a seed is for the backward pass, which backward=False leaves out{here()}")
+    return Drawing(root, scene(root, show, backward, seed))
+
+
+def display(thing: Handle | Graph) -> dict[str, str]:
+    """What a notebook shows of a tensor or a graph: its text, and its picture where there is one to draw."""
+    shown = {"text/plain": str(thing) if isinstance(thing, Graph) else repr(thing)}
+    found = thing if isinstance(thing, Graph) else graph(thing)
+    if len(found) == 1 or len(found) > SHOWN:
+        return shown
+    try:
+        return {**draw(found)._repr_mimebundle_(), **shown}
+    except Exception:  # a notebook's output must never fail
+        return shown
+
+
+HOOKS["display"] = display

@@ -1,0 +1,164 @@
+r"""Formulas as plain data: the small part of TeX that the cards of ops use, read into runs of text and fractions.
+
+Every format prints the same data its own way: DOT as tables, a page as HTML, a terminal as one line.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from typing import NamedTuple, TypeAlias
+
+
+class Run(NamedTuple):
+    """A piece of text in one style; ``role`` says what it is.
+
+    The roles: name, fact (a shape or a value), gradient (a formula), amount (a gradient's value).
+    """
+
+    text: str
+    italic: bool = False
+    bold: bool = False
+    role: str = "name"
+
+
+class Fraction(NamedTuple):
+    """A numerator above a denominator."""
+
+    above: tuple[Run, ...]
+    below: tuple[Run, ...]
+
+
+Formula: TypeAlias = tuple[Run | Fraction, ...]
+
+Letters: TypeAlias = Mapping[str, tuple[Run, ...]]
+"""What the letters of a formula stand for."""
+
+SUPERSCRIPTS = dict(zip("0123456789+-−=()nixTABDEGHIJKLMNOPRUVW",
+                        "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱˣᵀᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵁⱽᵂ", strict=True))
+# There is no subscript N, and the index of a sum over N samples is written n.
+SUBSCRIPTS = dict(zip("0123456789+-−=()aehijklmnNoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₙₒₚᵣₛₜᵤᵥₓ", strict=True))
+_SYMBOLS = {"partial": "∂", "cdot": " · ", "odot": " ⊙ ", "times": " × ", "top": "T", "sum": "Σ", "prod": "Π",
+            "left": "", "right": "", "infty": "∞", "pi": "π", "sigma": "σ", "ge": " ≥ ", "le": " ≤ ", "neq": " ≠ ",
+            "sqrt": "√", "quad": "  ", ",": " ", "{": "{", "}": "}", "|": "‖"}
+_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\s+|[A-Za-z]|[0-9.]+|.", re.S)
+
+
+@functools.lru_cache(maxsize=1024)
+def _tokens(tex: str) -> tuple[str, ...]:
+    return tuple(token for token in _TOKEN.findall(tex) if not token.isspace())
+
+
+def parse(tex: str, letters: Letters | None = None) -> Formula:
+    r"""Read a formula in TeX; a single letter found in ``letters`` becomes what stands there for it.
+
+    Known are fractions, sub- and superscripts, groups and the usual symbols; any other command is shown by its name.
+
+    >>> plain(parse(r"\frac{\partial L}{\partial Y} \cdot W^\top"))
+    '∂L/∂Y · Wᵀ'
+    >>> plain(parse(r"2X \frac{\partial L}{\partial Y}", {"X": (Run("a"), Run("₁"))}))
+    '2a₁ ∂L/∂Y'
+    """
+    pieces, _ = _sequence(_tokens(tex), 0, letters or {})
+    return _tidied(pieces)
+
+
+def plain(formula: Formula) -> str:
+    """A formula in one line of text.
+
+    >>> plain((Run("2"), Fraction((Run("x"),), (Run("y"), Run(" + 1")))))
+    '2 x/(y + 1)'
+    """
+    parts = []
+    for piece in formula:
+        if isinstance(piece, Run):
+            parts.append(piece.text)
+        else:
+            parts.append(f"{_grouped(piece.above)}/{_grouped(piece.below)}")
+    text = ""
+    for before, part in zip(["", *parts], parts, strict=False):
+        # What only stands side by side in two dimensions needs a space in one.
+        touching = before[-1:].isalnum() and "/" in before + part and (part[:1].isalnum() or part[:1] in "∂(")
+        text += f" {part}" if touching else part
+    return text.strip()
+
+
+def _grouped(runs: tuple[Run, ...]) -> str:
+    text = "".join(run.text for run in runs)
+    return f"({text})" if " " in text and not text.startswith("(") else text
+
+
+def _sequence(tokens: tuple[str, ...], i: int, letters: Letters) -> tuple[list[Run | Fraction], int]:
+    """The pieces from token ``i`` to the end or the closing brace, and where that is."""
+    pieces: list[Run | Fraction] = []
+    while i < len(tokens) and tokens[i] != "}":
+        if tokens[i] in "^_":
+            table = SUPERSCRIPTS if tokens[i] == "^" else SUBSCRIPTS
+            inner, i = _atom(tokens, i + 1, letters)
+            pieces.append(_script(plain(tuple(inner)), table, "^" if table is SUPERSCRIPTS else "_"))
+        else:
+            atom, after = _atom(tokens, i, letters)
+            # Letters are set apart, since names of several characters may come to stand for them.
+            if i and tokens[i].isalpha() and tokens[i - 1].isalpha():
+                pieces.append(Run(" "))
+            pieces += atom
+            i = after
+    return pieces, i
+
+
+def _atom(tokens: tuple[str, ...], i: int, letters: Letters) -> tuple[list[Run | Fraction], int]:
+    """One token or one group in braces, and where it ends."""
+    if i >= len(tokens):
+        return [], i
+    token = tokens[i]
+    if token == "{":
+        pieces, i = _sequence(tokens, i + 1, letters)
+        return pieces, i + 1
+    if token == r"\frac":
+        above, i = _atom(tokens, i + 1, letters)
+        below, i = _atom(tokens, i, letters)
+        return [Fraction(_flat(above), _flat(below))], i
+    if token in (r"\operatorname", r"\mathrm", r"\text"):
+        end = tokens.index("}", i) if "}" in tokens[i:] else len(tokens)
+        return [Run(f"{''.join(tokens[i + 2:end])} ")], end + 1
+    if token[0] == "\\":
+        name = token[1:]
+        return [Run(_SYMBOLS.get(name, f"{name} "))], i + 1
+    if token in letters:
+        return list(letters[token]), i + 1
+    if token in "+-":
+        return [Run(" + " if token == "+" else " − ")], i + 1
+    if token in "=<>":
+        return [Run(f" {token} ")], i + 1
+    return [Run(", " if token == "," else token, italic=token.isalpha())], i + 1
+
+
+def _flat(pieces: list[Run | Fraction]) -> tuple[Run, ...]:
+    """What stands inside a fraction, fractions of its own written in one line."""
+    flat: list[Run] = []
+    for piece in _tidied(pieces):
+        flat += [piece] if isinstance(piece, Run) else [*piece.above, Run("/"), *piece.below]
+    return tuple(flat)
+
+
+def _script(text: str, table: Mapping[str, str], mark: str) -> Run:
+    """A super- or subscript in Unicode where all of its characters have one."""
+    text = text.replace(" ", "")
+    if all(character in table for character in text):
+        return Run("".join(table[character] for character in text))
+    return Run(f"{mark}{text}" if len(text) == 1 else f"{mark}({text})")
+
+
+def _tidied(pieces: list[Run | Fraction]) -> Formula:
+    """A leading sign without the spaces of an operator, also after an opening bracket; no empty runs."""
+    tidy: list[Run | Fraction] = []
+    for piece in pieces:
+        if isinstance(piece, Run):
+            opens = not tidy or (isinstance(tidy[-1], Run) and tidy[-1].text.endswith(("(", "[", "{")))
+            if opens and piece.text.strip() in ("+", "−"):
+                piece = piece._replace(text=piece.text.strip())
+            if not piece.text:
+                continue
+        tidy.append(piece)
+    return tuple(tidy)
