@@ -1,8 +1,8 @@
 """The lecture's hand-written network, faults and all: what tinygraph is measured and checked against.
 
-`Relu` writes into the gradient that it is given, `SoftmaxWithLoss` takes no notice of the one that it is given and takes
-the argmax of soft labels forward but not backward, `cross_entropy_error` guesses what labels mean from their size. They
-must go on doing so here.
+`Relu` writes into the gradient that it is given, `SoftmaxWithLoss` takes no notice of the one that it is given and
+takes the argmax of soft labels forward but not backward, `cross_entropy_error` guesses what labels mean from their
+size. They must go on doing so here.
 """
 
 from collections import OrderedDict

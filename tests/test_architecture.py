@@ -20,7 +20,7 @@ from tinygraph.core.op import Constant
 
 ROOT = Path(__file__).parents[1]
 
-# A module imports only from lower floors and, on its own, from what stands before it; files of a package from one another
+# A module imports only from lower floors and, on its own, from what stands before it; a package's files from each other
 # as well. The face, tinygraph/__init__.py, stands on top of the fourth: the floors above it are loaded when asked for.
 FLOORS = [
     "core.errors core.context core.messages core.op core.node",

@@ -215,6 +215,32 @@ def test_weights_that_changed_between_sweeps_are_not_answered_from_memory(rng):
     assert x.grad.tolist() == np.full((3, 4), 5.0).tolist()
 
 
+def test_a_sweep_that_asked_for_some_inputs_only_leaves_no_answer_to_the_next(rng):
+    layer = Scale(np.ones(4))
+    wrapped, x, seed = tg.wrap_layer(layer), leaf(rng, 3, 4), np.ones((3, 4))
+    y = wrapped(x)
+    wrapped.weights["w"].requires_grad = False
+    for w in (1.0, 5.0):
+        layer.w[...] = w
+        x.zero_grad()
+        y.backward(seed)
+        assert x.grad.tolist() == np.full((3, 4), w).tolist()
+
+
+def test_gradients_are_not_kept_after_the_sweep(rng):
+    given = []
+
+    class Watched(Scale):
+        def backward(self, dout):
+            dx = super().backward(dout)
+            given.append(weakref.ref(dx))
+            return dx
+
+    y = tg.wrap_layer(Watched(rng.normal(size=4)))(leaf(rng, 3, 4))
+    y.sum().backward()
+    assert [gradient() for gradient in given] == [None] * len(given) != []
+
+
 def test_sweeps_that_ask_for_different_inputs_of_one_node(rng):
     layer = Scale(rng.normal(size=4))
     wrapped, x, seed = tg.wrap_layer(layer), leaf(rng, 3, 4), np.ones((3, 4))

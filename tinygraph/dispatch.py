@@ -96,6 +96,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
 
 def call_function(function: Callable[..., Any], args: Any, kwargs: Any, like: Any) -> Any:
     """What ``__array_function__`` does: the op of a NumPy function; a maker of arrays makes them like ``like``."""
+    if function is np.where and len(args) + len(kwargs) == 1:
+        function = np.nonzero  # as NumPy itself has it: where(condition) tells places
     if function in _MAKERS:
         return function(*args, **kwargs, like=like)
     return op_for(function)(*args, **kwargs)

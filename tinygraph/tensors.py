@@ -306,6 +306,18 @@ class Tensor(Handle):
     __and__ = operator(constants.bitwise_and)
     __or__ = operator(constants.bitwise_or)
     __xor__ = operator(constants.bitwise_xor)
+    __rand__ = operator(constants.bitwise_and, swapped=True)
+    __ror__ = operator(constants.bitwise_or, swapped=True)
+    __rxor__ = operator(constants.bitwise_xor, swapped=True)
+    def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Tensor, Tensor]:
+        return other // self, other % self
+
+    def __round__(self, ndigits: int = 0) -> Tensor:
+        return constants.round(self, ndigits)  # type: ignore[no-any-return]
+
     def __invert__(self) -> Tensor:
         return constants.invert(self)  # type: ignore[no-any-return]
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.core.context import GRAD_ENABLED, enable_grad
-from tinygraph.core.errors import GradientError
+from tinygraph.core.errors import DTypeError, GradientError
 from tinygraph.core.messages import PACKAGE, here, line_of
 from tinygraph.core.op import Array, Handle, Op, as_array, pick
 
@@ -302,9 +302,12 @@ def start(node: Node, seed: Array | None) -> Array:
                                 f"one number (t.sum(), t.mean()) or give a gradient of its shape{here()}")
         return np.ones_like(value)
     if not hasattr(seed, "shape"):
-        seed = np.asarray(seed, value.dtype)
+        seed = np.asarray(seed)
     if seed.shape != value.shape:
         raise GradientError(f"backward: the gradient given has shape {seed.shape}, the tensor {value.shape}{here()}")
+    if seed.dtype.kind == "c" and value.dtype.kind != "c":
+        raise DTypeError(f"backward: the gradient given is {seed.dtype} and the tensor is {value.dtype}; a real tensor "
+                         f"has a real gradient{here()}")
     return seed if seed.dtype == value.dtype else _cast_to(seed, value.dtype)
 
 

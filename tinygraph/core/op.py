@@ -128,8 +128,15 @@ class Op(Generic[P, R]):
                 return x.apply(self, inputs, params)  # type: ignore[no-any-return]
         return self.present(self.run(tuple(map(as_array, inputs)), params))  # type: ignore[no-any-return]
 
+    @property
+    def signature(self) -> inspect.Signature:
+        """The arguments and their defaults, without types."""
+        signature = inspect.signature(self.function)
+        bare = [a.replace(annotation=a.empty) for a in signature.parameters.values()]
+        return signature.replace(parameters=bare, return_annotation=signature.empty)
+
     def __repr__(self) -> str:
-        return f"<op {self.name}{inspect.signature(self.function)}>"
+        return f"<op {self.name}{self.signature}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return find, (self.name,)
@@ -163,7 +170,7 @@ class Op(Generic[P, R]):
         try:
             inputs, params = self._binder(*args, **kwargs)
         except TypeError as error:
-            raise UnsupportedError(f"{error}; it takes {self.name}{inspect.signature(self.function)}{here()}") from None
+            raise UnsupportedError(f"{error}; it takes {self.name}{self.signature}{here()}") from None
         if self._takes_out and params is not None and params.pop("out") is not None:
             raise UnsupportedError(f"{self.name}: out= would overwrite an array that the graph may need; "
                                    f"assign the result instead{here()}")
@@ -347,7 +354,7 @@ def pick(value: Any, index: int) -> Any:
     The engine itself carries the cotangent: it belongs at place ``index`` of a tuple, not in an array.
 
     >>> pick((10, 20), 1)
-    20
+    np.int64(20)
     """
     return value[index]
 

@@ -1,7 +1,4 @@
-"""Layers: for now, the lecture's own classes as nodes of the graph.
-
->>> from tinygraph.nn import wrap_layer
-"""
+"""Layers: the lecture's own classes as nodes of the graph."""
 
 from tinygraph.nn.wrap import WrappedLayer, wrap_layer
 

@@ -35,7 +35,6 @@ any = constant(np.any, "Whether any element holds, along an axis.")
 all = constant(np.all, "Whether all elements hold, along an axis.")
 count_nonzero = constant(np.count_nonzero, "How many elements are not zero, along an axis.")
 
-sign = constant(np.sign, "-1, 0 or 1 by the sign, elementwise; z / |z| for a complex z.")
 floor = constant(np.floor, "The largest integer not above x, elementwise.")
 ceil = constant(np.ceil, "The smallest integer not below x, elementwise.")
 trunc = constant(np.trunc, "x without its fraction, elementwise.")

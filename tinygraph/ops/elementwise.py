@@ -134,6 +134,23 @@ def positive(x: Array) -> Array:
     return np.positive(x)
 
 
+def _sign_dx(g: Array, y: Array, x: Array) -> Array:
+    if not np.iscomplexobj(x):
+        return np.zeros_like(g)
+    # z / |z| turns with z: only the part of a step that turns it counts, and that shrinks as 1 / |z|.
+    return (g - np.real(g * y) * np.conj(y)) / np.where(x == 0, np.inf, np.absolute(x))
+
+
+@op(symbol="sign", numpy=np.sign, flops=_size, vjp=(_sign_dx,))
+def sign(x: Array) -> Array:
+    """-1, 0 or 1 by the sign, elementwise, with derivative 0; z / |z| for a complex z.
+
+    >>> sign(-3.0)
+    np.float64(-1.0)
+    """
+    return np.sign(x)
+
+
 def _absolute_dx(g: Array, y: Array, x: Array) -> Array:
     # The sign of a complex number turns with it, so it must stay a function of x for the second derivative.
     return g * (np.conj(x) / np.where(y == 0, 1, y)) if np.iscomplexobj(x) else g * np.sign(x)

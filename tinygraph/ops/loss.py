@@ -71,7 +71,7 @@ def check_labels(z: Array, t: Array) -> None:
     if are_indices(z, t):
         if len(zs) == 2 and ts[0] != zs[0]:
             raise ShapeError(f"{ts[0]} labels for {zs[0]} rows of logits {zs}")
-        if np.size(t) and not (0 <= np.min(t) and np.max(t) < zs[-1]):
+        if np.size(t) and (np.min(t) < 0 or np.max(t) >= zs[-1]):
             raise ArgumentError(f"labels from {np.min(t)} to {np.max(t)} for logits {zs}: class indices go from 0 to "
                                 f"{zs[-1] - 1}")
         return
@@ -88,8 +88,8 @@ def check_labels(z: Array, t: Array) -> None:
     tolerance = 1e-3 if t.dtype.itemsize < 8 else 1e-6
     worst = np.max(np.absolute(sums - 1)) if np.size(sums) else 0.0
     if not worst <= tolerance:
-        raise ArgumentError(f"labels {ts} are read as one distribution a row, and a row's sum is off one by {worst:.3g}; "
-                            f"class indices would be integers of shape {zs[:-1]}")
+        raise ArgumentError(f"labels {ts} are read as one distribution a row, and a row's sum is off one by "
+                            f"{worst:.3g}; class indices would be integers of shape {zs[:-1]}")
 
 
 def _rows(z: Array) -> int:
@@ -114,7 +114,8 @@ def _guard(y: Array) -> float:
     return float(np.finfo(y.dtype).tiny)
 
 
-@op(symbol="CE", validate=check_labels, flops=lambda value, y, t: 3 * np.size(y), vjp=(_cross_entropy_dy, _cross_entropy_dt),
+@op(symbol="CE", validate=check_labels, flops=lambda value, y, t: 3 * np.size(y),
+    vjp=(_cross_entropy_dy, _cross_entropy_dt),
     tex=(r"-\frac{1}{N} \frac{T}{Y} \frac{\partial L}{\partial L}",))
 def cross_entropy_error(y: Array, t: Array) -> Array:
     """Mean cross entropy of probabilities against labels: -(1/N) Σ t log y.
@@ -135,7 +136,7 @@ def _swl_dz(g: Any, y: Any, z: Array, t: Array) -> Array:
     if g_loss is not None:
         t = one_hot(z, t)
         total = p if t.dtype.kind == "b" else p * np.sum(t, axis=-1, keepdims=True)
-        d = (total - t) * (g_loss / _rows(z))
+        d = (total - t) / _rows(z) * g_loss
     if g_p is not None:  # the second derivative comes this way
         d = d + p * (g_p - np.sum(g_p * p, axis=-1, keepdims=True))
     return d

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import itertools
+from typing import NamedTuple
 
 from tinygraph.render.formula import Formula, Fraction, Run
 from tinygraph.render.scene import COLOURS, Box, Scene, Wire
@@ -52,39 +53,53 @@ def dot(scene: Scene, background: str = "transparent") -> str:
     sides = _sides(scene)
     for box in scene.boxes:
         group = f', group="row{box.row}"' if box.row in straight else ""
-        shafts = sum(1 + wire.gradient for wire in sides.get(box.id, [])[1:])
+        shafts = sum(1 + wire.gradient for wire in sides[box.id].below) if box.id in sides else 0
         text = _op(box, shafts) if box.kind == "op" else _fan(box) if box.kind == "fan" else _end(
             box, box.id in gradients)
         lines.append(f"  {box.id} [{text}{group}]")
     entries = _entries(scene, sides)
     for wire in scene.wires:
         lines += _wire(wire, kinds, entries.get(wire.id))
-    for main, *others in sides.values():
-        order = [_stands_for(wire) for wire in (main, *others)]
+    for above, main, below in sides.values():
+        order = [_stands_for(wire) for wire in (*above, main, *below)]
         lines.append(f"  {{rank=same; {' -> '.join(order)} [style=invis]}}")
     return "\n".join([*lines, "}", ""])
 
 
-def _sides(scene: Scene) -> dict[str, list[Wire]]:
-    """By an op's box: the wire of its own line and then its side inputs, where it has both."""
+class _Sides(NamedTuple):
+    """An op's side inputs and where they stand, seen from the wire of its own line."""
+
+    above: list[Wire]
+    main: Wire
+    below: list[Wire]
+
+
+def _sides(scene: Scene) -> dict[str, _Sides]:
+    """The side inputs by their op's box, where it has a line of its own.
+
+    Data with a wire of its own stands above the line: below, its name would be in the way of the wires that lead from
+    there to the op before.
+    """
     main = {wire.target: wire for wire in scene.wires if wire.row is not None}
-    found: dict[str, list[Wire]] = {}
+    found: dict[str, _Sides] = {}
     for wire in scene.wires:
         if wire.side and wire.target in main:
-            found.setdefault(wire.target, [main[wire.target]]).append(wire)
+            sides = found.setdefault(wire.target, _Sides([], main[wire.target], []))
+            (sides.above if wire.passive and _has_table(wire) else sides.below).append(wire)
     return found
 
 
-def _entries(scene: Scene, sides: dict[str, list[Wire]]) -> dict[str, tuple[str, str]]:
-    """By a side input's wire: where on its op, from below, its two lines end, in order from left to right."""
-    boxes = {box.id: box for box in scene.boxes}
+def _entries(scene: Scene, sides: dict[str, _Sides]) -> dict[str, tuple[str, str]]:
+    """By a side input's wire: where on its op its two lines end; those from below in order from left to right."""
+    circles = {box.id for box in scene.boxes if _is_circle(box)}
     entries = {}
-    for target, (_, *others) in sides.items():
+    for target, (above, _, below) in sides.items():
+        entries.update({wire.id: (f"{target}:{'nw' if target in circles else 'n'}", "") for wire in above})
         count = 0
-        for wire in others:
+        for wire in below:
             ends = []
             for _ in range(1 + wire.gradient):
-                ends.append(f"{target}:{('sw', 's', 'se')[min(count, 2)]}" if _is_circle(boxes[target])
+                ends.append(f"{target}:{('sw', 's', 'se')[min(count, 2)]}" if target in circles
                             else f"{target}:p{count}:s")
                 count += 1
             entries[wire.id] = (ends[0], ends[-1])
@@ -185,10 +200,14 @@ def _line(line: Formula) -> str:
     """One line of text, or a table of two rows where it has fractions."""
     if not any(isinstance(piece, Fraction) for piece in line):
         return _text(line)
-    above, below = [], []
+    above: list[str] = []
+    below: list[str] = []
     for fraction, pieces in itertools.groupby(line, lambda piece: isinstance(piece, Fraction)):
         if not fraction:
-            above.append(f'<TD ROWSPAN="2" CELLPADDING="1">{_text(tuple(pieces))}</TD>')
+            text = tuple(piece for piece in pieces if isinstance(piece, Run))
+            if above and text[0].text[:1].isalnum():
+                text = (Run(" ", role=text[0].role), *text)
+            above.append(f'<TD ROWSPAN="2" CELLPADDING="1">{_text(text)}</TD>')
             continue
         for piece in pieces:
             assert isinstance(piece, Fraction)
@@ -209,7 +228,9 @@ def _text(line: Formula, size: int | None = None, colour: str | None = None) -> 
             text = _escaped(run.text)
             text = f"<I>{text}</I>" if run.italic else text
             text = f"<B>{text}</B>" if run.bold else text
-            font = f'<FONT COLOR="{colour or _ROLES[run.role]}" POINT-SIZE="{size or _SIZES[run.role]}">'
+            own = run.role != "name"
+            font = (f'<FONT COLOR="{_ROLES[run.role] if own or not colour else colour}" '
+                    f'POINT-SIZE="{_SIZES[run.role] if own or not size else size}">')
             if parts and parts[-1][0] == font:
                 parts[-1] = (font, parts[-1][1] + text)
             else:

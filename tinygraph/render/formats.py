@@ -101,9 +101,10 @@ def as_svg(scene: Scene) -> bytes:
     """Vectors, with a title for screen readers, colours that follow the reader's dark mode, and fallback fonts."""
     svg = graphviz(scene, "svg").decode()
     svg = re.sub(r"<!--.*?-->\n?|<title>[^<]*</title>\n", "", svg, flags=re.S)
-    svg = svg.replace(f'font-family="{FONT}"', f'font-family="{", ".join((FONT, *FALLBACKS))}"')
-    return re.sub(r"(<svg\b[^>]*)>", lambda tag: f'{tag[1]} role="img">\n<title>{html.escape(scene.title)}</title>\n'
-                                                 f"<style>{_style()}</style>", svg, count=1).encode()
+    # A browser takes "transparent" for a stroke, other readers of SVG 1.1 fail at it.
+    svg = svg.replace(f' font-family="{FONT}"', "").replace('stroke="transparent"', 'stroke="none"')
+    head = f'role="img" font-family="{", ".join((FONT, *FALLBACKS))}">\n<title>{html.escape(scene.title)}</title>'
+    return re.sub(r"(<svg\b[^>]*)>", lambda tag: f"{tag[1]} {head}\n<style>{_style()}</style>", svg, count=1).encode()
 
 
 def _style() -> str:
@@ -112,8 +113,8 @@ def _style() -> str:
     rules = [f".tinygraph{{{_variables(light)}}}",
              f"@media(prefers-color-scheme:dark){{.tinygraph{{{_variables(DARK)}}}}}"]
     for name, colour in light.items():
-        used = '"white"' if name == "paper" else f'"{colour.lower()}"'
-        rules += [f".tinygraph [{where}={used}]{{{where}:var(--tg-{name})}}" for where in ("fill", "stroke")]
+        rules += [f'.tinygraph [{where}="{colour.lower()}"]{{{where}:var(--tg-{name})}}'
+                  for where in ("fill", "stroke")]
     return "".join(rules)
 
 

@@ -17,7 +17,7 @@ from tinygraph.core.errors import ArgumentError
 from tinygraph.core.node import Node
 from tinygraph.core.op import Array, Op
 from tinygraph.render.formula import SUBSCRIPTS, Formula, Fraction, Run, parse, plain
-from tinygraph.render.text import DASH, LITERAL, LONGEST, Text, constant, expression, named, numbered, printed
+from tinygraph.render.text import DASH, LITERAL, LONGEST, Text, constant, expression, literal, named, numbered, printed
 
 SHOW = ("symbols", "shapes", "values", "all")
 
@@ -164,9 +164,8 @@ class _Builder:
         value = node.node.value
         if node.name is not None:
             return named(node.name, len(value.shape))
-        if not node.requires_grad and len(lines := printed(value)) == 1 and len(lines[0]) <= LITERAL:
-            return constant(value, "")
-        return numbered(node.id, len(value.shape))
+        written = None if node.requires_grad else literal(value)
+        return written or numbered(node.id, len(value.shape))
 
     def _inputs(self, node: GraphNode, op: Op[..., Any]) -> dict[int, Text]:
         """How each input that is worth drawing is written, by its position."""
@@ -206,7 +205,8 @@ class _Builder:
         root = self.graph.roots[0]
         name = one_line(root.name) if root.name else self.texts[root].plain
         ops = sum(node.op is not None for node in self.graph)
-        return Scene(f"Graph of {name}: {ops} ops", tuple(self.boxes), tuple(self.wires), len(self.graph),
+        title = f"Graph of {name}: {ops} op{'s' * (ops != 1)}"
+        return Scene(title, tuple(self.boxes), tuple(self.wires), len(self.graph),
                      dense=not (self.backward and self.formulas))
 
     def _draw(self, node: GraphNode) -> None:
@@ -238,8 +238,7 @@ class _Builder:
             leads = position == _leading(node)
             row = self.rows[node.id] if leads else -1
             self.boxes.append(Box(f"c{mark}", "constant", (text.runs,), row, node.id, f"{argument} of #{node.id}"))
-            literal = text.plain == "".join(printed(value))
-            above = () if literal else self._above(Text(()), value)
+            above = () if literal(value) else self._above(Text(()), value)
             self.wires.append(Wire(f"k{mark}", f"c{mark}", f"n{node.id}", above, (), False, True,
                                    row if leads else None, not leads, node.id))
 

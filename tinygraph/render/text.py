@@ -91,6 +91,9 @@ def expression(op: Op[..., Any], inputs: list[Text]) -> Text:
             return Text((Run(f"{sign} " if sign == "Σ" else sign), *inputs[0].bracketed), whole=sign == "√")
         if symbol.startswith("[ ]") and inputs:
             return Text((*inputs[0].bracketed, Run("[…]")))
+    if symbol == "pow" and len(inputs) == 2 and all(c in SUPERSCRIPTS for c in inputs[1].plain):
+        power = "".join(SUPERSCRIPTS[c] for c in inputs[1].plain)
+        return Text((*inputs[0].bracketed, Run(power)))
     if symbol == "T" and len(inputs) == 1:
         return Text((*inputs[0].bracketed, Run(SUPERSCRIPTS["T"])))
     runs: list[Run] = []
@@ -105,10 +108,19 @@ def constant(value: Any, argument: str) -> Text:
     >>> constant(-1, "b").plain, constant(np.array([0.0, 1.0]), "t").plain, constant(np.ones(50), "t").plain
     ('-1', '(0, 1)', 't')
     """
-    lines = printed(value)
-    if len(lines) == 1 and len(lines[0]) <= LITERAL:
-        return Text((Run(lines[0]),), whole=not lines[0].startswith("-"))
-    return named(argument, np.ndim(value))
+    return literal(value) or named(argument, np.ndim(value))
+
+
+def literal(value: Any) -> Text | None:
+    """A number, or an array of a few, written out; None for what is too long for that.
+
+    >>> literal(np.zeros(50)) is None
+    True
+    """
+    lines = printed(value) if np.size(value) <= PRINTED else []
+    if len(lines) != 1 or len(lines[0]) > LITERAL:
+        return None
+    return Text((Run(lines[0]),), whole=not lines[0].startswith("-"))
 
 
 def number(x: Any) -> str:
@@ -148,12 +160,14 @@ def printed(value: Any) -> list[str]:
 
 
 def _nested(items: Any) -> str:
-    return f"({', '.join(map(_nested, items))}{',' * (len(items) == 1)})" if isinstance(items, list) else number(items)
+    return f"({', '.join(map(_nested, items))})" if isinstance(items, list) else number(items)
 
 
 def _summed_up(value: Any, size: int) -> list[str]:
     if value.dtype.kind not in "biufc":
         return []
+    if value.dtype.kind == "b":
+        return [f"true {_share(int(np.count_nonzero(value)), size)}"]
     sized, bars = (np.absolute(value), "|·| ") if value.dtype.kind == "c" else (value, "")
     finite = np.isfinite(sized)
     fit = int(np.sum(finite))

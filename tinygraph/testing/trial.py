@@ -25,6 +25,9 @@ class Case:
 
     Every floating or complex ndarray among the arguments, also within lists, is an input to differentiate in, if the
     op has a rule for it. Keep values 0.01 away from kinks and ties: central differences would look across them.
+
+    >>> Case([np.ones(2), np.ones((2, 3))], axis=0).without("second order")
+    ([float64 (2,), float64 (2, 3)], axis=0)
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -1,0 +1,16 @@
+"""Draw the lecture's affine layer for a mini-batch, from a live graph, into affine.svg beside this file."""
+
+from pathlib import Path
+
+import numpy as np
+
+import tinygraph as tg
+
+rng = np.random.default_rng(0)
+X = tg.tensor(rng.standard_normal((4, 2)), requires_grad=True, name="X")
+W = tg.tensor(rng.standard_normal((2, 3)), requires_grad=True, name="W")
+B = tg.tensor(np.zeros(3), requires_grad=True, name="B")
+Y = X @ W + B
+Y.name = "Y"
+
+tg.draw(Y, show="shapes").save(Path(__file__).with_suffix(".svg"))
