@@ -168,7 +168,7 @@ def _in_columns(a: Any) -> Any:
 
 def _stand_in(t: Trial) -> None:
     """On a `StandIn` the same value, gradients and second derivatives, each a StandIn, unless the card says opaque."""
-    if t.op.opaque:
+    if t.op.opaque or not t.arrays:
         return
     with unvalidated(t.op):
         arrays, seeds = dressed(t.arrays), dressed(t.seeds)
