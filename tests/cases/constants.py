@@ -1,0 +1,35 @@
+"""Functions without a derivative."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cases.samples import cplx, each, empty, ints, mask, real
+from tinygraph.testing import Case
+
+_x, _y, _b = real(2, 3), real(3), mask(2, 3)
+_pair = [Case(_x, _y), Case(_x, 0.5), Case(0.5, _x)]
+_one = [Case(_x), Case(np.array([np.nan, np.inf, -np.inf, 0.0, 1.0]))]
+
+CASES = {
+    **each("equal not_equal less less_equal greater greater_equal",
+           [*_pair, Case(_x, _x + 0)]),
+    **each("logical_and logical_or logical_xor bitwise_and bitwise_or bitwise_xor",
+           [Case(_b, mask(3)), Case(_b, True)]),
+    "logical_not": [Case(_b), Case(_x)], "invert": [Case(_b), Case(ints(9, 3))],
+    **each("isnan isinf isfinite floor ceil trunc rint", _one),
+    "isclose": [Case(_x, _x + 1e-9), Case(_x, _y)], "allclose": [Case(_x, _x + 1e-9), Case(_x, _y)],
+    "array_equal": [Case(_x, _x + 0), Case(_x, _y)],
+    "round": [Case(_x), Case(_x, 1)],
+    **each("any all count_nonzero", [Case(_b), Case(_b, axis=0), Case(_b, axis=1, keepdims=True)]),
+    **each("argmax argmin", [Case(_x), Case(_x, axis=0), Case(_x, axis=1, keepdims=True)]),
+    "argsort": [Case(_x), Case(_x, axis=0)], "nonzero": [Case(_x), Case(_b)],
+    "searchsorted": [Case(np.sort(_y), _x), Case(np.sort(_y), 0.3, side="right")],
+    **each("zeros_like ones_like", [Case(_x), Case(_x, dtype=np.float32)]),
+    "empty_like": [Case(empty(0, 3))], "full_like": [Case(_x, 2.5)],
+    "shape": [Case(_x)], "ndim": [Case(_x)], "size": [Case(_x), Case(_x, 1)],
+    "result_type": [Case(_x, np.float32(1)), Case(_x.astype(np.float32), 2.0)],
+    **each("iscomplexobj isrealobj", [Case(_x), Case(cplx(2))]),
+    # The engine's own: it takes a tuple apart. Ops of several outputs try the rest of it.
+    "pick": [Case((1.5, 2.5), 1).against(lambda value, index: value[index]).without("stand-in")],
+}
