@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygraph.core.errors import TinygraphError
+from tinygraph.core.messages import here
 
 if TYPE_CHECKING:
     from tinygraph.ask.check import Row
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.traceback or os.environ.get("TINYGRAPH_TRACEBACK"):
             traceback.print_exc()
         else:
-            _say(str(error))
+            _say(str(error).removesuffix(here()))  # the line that started this program is no line of the user's
         return 1
     except KeyboardInterrupt:
         _say("interrupted")
