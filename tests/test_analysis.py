@@ -261,7 +261,7 @@ def test_the_table():
         "3  maximum        (100, 50)   float64  #2 0        5,000     40,000",
         "   4 nodes, 3 edges                            7,845,000  1,020,800",
     ])
-    assert repr(tg.graph(X)) == "<graph of 1 nodes, 0 edges>"
+    assert repr(tg.graph(X)) == "<graph of 1 node, 0 edges>"
 
 
 def test_the_table_keeps_hostile_names_in_their_cells():

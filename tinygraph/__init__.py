@@ -19,7 +19,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from tinygraph import linalg
-from tinygraph.core.context import enable_grad, is_grad_enabled, no_grad
+from tinygraph.core.context import HOOKS, enable_grad, is_grad_enabled, no_grad
 from tinygraph.core.errors import (
     ArgumentError,
     DataError,
@@ -199,6 +199,15 @@ _LATER = {
     "wrap_layer": "nn.wrap", "draw": "render.drawing", "save_state": "training", "load_state": "training",
 }
 _MODULES = {"data", "nn", "optim", "testing", "training"}
+
+
+def _display(thing: Any) -> dict[str, str]:
+    from tinygraph.render.drawing import display
+    return display(thing)
+
+
+# A notebook asks a Tensor for its picture; what draws it is loaded then.
+HOOKS["display"] = _display
 
 
 def __getattr__(name: str) -> Any:

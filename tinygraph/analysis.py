@@ -138,6 +138,12 @@ class Graph:
     """What one or more tensors were computed from: `GraphNode` s in topological order, and the edges between them.
 
     Iterating gives the nodes, parents first; ``graph[i]`` is the node with id i; printing shows a table.
+
+    >>> import tinygraph as tg
+    >>> x = tg.tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> found = graph((x * x).sum())
+    >>> [node.op for node in found], found.flops
+    ([None, 'multiply', 'sum'], 4)
     """
 
     def __init__(self, roots: tuple[Node, ...]) -> None:
@@ -179,7 +185,7 @@ class Graph:
         return self.nodes[id]
 
     def __repr__(self) -> str:
-        return f"<graph of {len(self)} nodes, {len(self.edges)} edges>"
+        return f"<graph of {_count(len(self), 'node')}, {_count(len(self.edges), 'edge')}>"
 
     def __str__(self) -> str:
         return _table(self)
@@ -347,6 +353,10 @@ def drawn(constant: Any) -> bool:
     return is_number or hasattr(constant, "shape")
 
 
+def _count(n: int, thing: str) -> str:
+    return f"{n:,} {thing}{'s' * (n != 1)}"
+
+
 def _each(facts: tuple[Any, ...]) -> Any:
     return facts if len(facts) > 1 else facts[0]
 
@@ -357,7 +367,7 @@ def _table(graph: Graph) -> str:
         head, tail = graph.nodes[:TABLE_ROWS // 2], graph.nodes[-TABLE_ROWS // 2:]
     rows = [["#", "op", "name", "shape", "dtype", "inputs", "FLOPs", "bytes"], *map(_row, head), *map(_row, tail)]
     flops, size = f"{graph.flops:,}", f"{graph.bytes:,}"
-    count = f"{len(graph):,} node{'s' * (len(graph) != 1)}, {len(graph.edges):,} edge{'s' * (len(graph.edges) != 1)}"
+    count = f"{_count(len(graph), 'node')}, {_count(len(graph.edges), 'edge')}"
     widths = [max(len(row[i]) for row in rows) for i in range(8)]
     widths[6], widths[7] = max(widths[6], len(flops)), max(widths[7], len(size))
     right = {0, 6, 7}

@@ -39,7 +39,7 @@ def dot(scene: Scene, background: str = "transparent") -> str:
     >>> tg.draw(tg.tensor(1.0, name="<b>")).source.count("&lt;b&gt;")
     1
     """
-    space = 0.2 if scene.dense else 0.42
+    space = 0.2 if scene.dense else 0.5
     lines = [
         "digraph G {",
         f'  graph [rankdir=LR, bgcolor="{background}", splines=spline, nodesep=0.12, ranksep={space}, pad=0.15, '
@@ -129,7 +129,7 @@ def _op(box: Box, shafts: int) -> str:
              f'fillcolor="{COLOURS["op"]}", penwidth=1')
     texts = [_letters(line) for line in box.text]
     if _is_circle(box):
-        size, width = {1: (16, 0.5), 2: (14, 0.54), 3: (14, 0.54)}.get(len(texts[0]), (12, 0.6))
+        size, width = {1: (16, 0.5), 2: (14, 0.58), 3: (14, 0.58)}.get(len(texts[0]), (12, 0.6))
         return (f"shape=circle, fixedsize=true, width={width}, style=filled, fontsize={size}, {style}, "
                 f"label=<{_escaped(texts[0])}>")
     span = max(shafts, 1)
@@ -239,8 +239,8 @@ def _text(line: Formula, size: int | None = None, colour: str | None = None) -> 
 
 
 def _escaped(text: str) -> str:
-    """A text inside an HTML-like label, whose parser fails at a lone square bracket."""
-    return html.escape(text).replace("]", "&#93;")
+    """A text inside an HTML-like label, where Graphviz fails at a lone square bracket and reads backslash escapes."""
+    return html.escape(text).replace("]", "&#93;").replace("\\", "\\\\")
 
 
 def _quoted(text: str) -> str:

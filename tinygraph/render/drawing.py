@@ -67,7 +67,8 @@ class Drawing:
             raise
 
     def __repr__(self) -> str:
-        return f"<drawing of {self.scene.nodes:,} nodes; .save('graph.svg') writes it>"
+        count = self.scene.nodes
+        return f"<drawing of {count:,} node{'s' * (count != 1)}; .save('graph.svg') writes it>"
 
     def _repr_svg_(self) -> str | None:
         return self._repr_mimebundle_().get("image/svg+xml")

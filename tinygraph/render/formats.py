@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
-from tinygraph.core.errors import ArgumentError, MissingDependencyError
+from tinygraph.core.errors import ArgumentError, MissingDependencyError, TinygraphError
 from tinygraph.core.messages import here
 from tinygraph.render.dot import FONT, dot
 from tinygraph.render.scene import COLOURS, Scene
@@ -129,7 +129,7 @@ def graphviz(scene: Scene, format: str) -> bytes:
                             f"{LARGEST:,}); save it as .dot, or hand tg.graph(...).to_networkx() to another "
                             f"tool{here()}")
     try:
-        from graphviz import ExecutableNotFound, Source
+        from graphviz import CalledProcessError, ExecutableNotFound, Source
     except ImportError as error:
         raise MissingDependencyError("draw: pictures need the package graphviz: pip install graphviz") from error
     try:
@@ -139,3 +139,6 @@ def graphviz(scene: Scene, format: str) -> bytes:
             "draw: pictures need Graphviz's program dot, which is not installed: sudo apt install graphviz (Debian, "
             "Ubuntu), brew install graphviz (macOS) or winget install graphviz (Windows); .source and "
             '.save("graph.dot") work without it') from error
+    except CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip().partition("\n")[0] if error.stderr else str(error)
+        raise TinygraphError(f"draw: Graphviz could not write {format}: {said}") from error

@@ -79,8 +79,8 @@ def plain(formula: Formula) -> str:
     text = ""
     for before, part in zip(["", *parts], parts, strict=False):
         # What only stands side by side in two dimensions needs a space in one.
-        touching = before[-1:].isalnum() and "/" in before + part and (part[:1].isalnum() or part[:1] in "∂(")
-        text += f" {part}" if touching else part
+        ends, begins = before[-1:].isalnum() or before[-1:] == ")", part[:1].isalnum() or part[:1] in "∂("
+        text += f" {part}" if ends and begins and "/" in before + part else part
     return text.strip()
 
 

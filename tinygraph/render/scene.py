@@ -82,7 +82,14 @@ class Wire:
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """Everything that a picture shows; ``nodes`` is how many nodes the graph has."""
+    """Everything that a picture shows.
+
+    Attributes:
+        title: What it is called, for those who cannot see it.
+        boxes, wires: In the order of creation.
+        nodes: How many nodes the graph has.
+        dense: Whether nothing wide stands on the wires, so that boxes may stand close together.
+    """
 
     title: str
     boxes: tuple[Box, ...]
@@ -143,8 +150,8 @@ class _Builder:
         written = expression(op, list(inputs.values()))
         for index, out in enumerate(node.outputs):
             ndim = len(out.value.shape)
-            if out.name is not None:
-                text = named(out.name, ndim)
+            if name := one_line(out.name or ""):
+                text = named(name, ndim)
             elif out in self.graph.roots and len(self.graph.roots) == 1 and ndim == 0:
                 text = Text(self.loss)
             elif len(node.outputs) > 1 and len(written.plain) < LONGEST:
@@ -162,8 +169,8 @@ class _Builder:
 
     def _leaf(self, node: GraphNode) -> Text:
         value = node.node.value
-        if node.name is not None:
-            return named(node.name, len(value.shape))
+        if name := one_line(node.name or ""):
+            return named(name, len(value.shape))
         written = None if node.requires_grad else literal(value)
         return written or numbered(node.id, len(value.shape))
 
@@ -203,7 +210,7 @@ class _Builder:
         for node in self.graph:
             self._draw(node)
         root = self.graph.roots[0]
-        name = one_line(root.name) if root.name else self.texts[root].plain
+        name = one_line(root.name or "") or self.texts[root].plain
         ops = sum(node.op is not None for node in self.graph)
         title = f"Graph of {name}: {ops} op{'s' * (ops != 1)}"
         return Scene(title, tuple(self.boxes), tuple(self.wires), len(self.graph),
@@ -215,7 +222,8 @@ class _Builder:
         if op is None:
             self.boxes.append(Box(home, "leaf", self._leaf_text(node), row, node.id, f"#{node.id} leaf"))
         else:
-            symbol = tuple((Run(one_line(line)),) for line in op.symbol.splitlines()) or ((Run(op.name),),)
+            lines = [shown for line in op.symbol.splitlines() if (shown := one_line(line))]
+            symbol = tuple((Run(line),) for line in lines or [op.name])
             self.boxes.append(Box(home, "op", symbol, row, node.id, f"#{node.id} {op.name}"))
             self._draw_constants(node, op)
         for index, out in enumerate(node.outputs):
@@ -224,7 +232,7 @@ class _Builder:
 
     def _leaf_text(self, node: GraphNode) -> Lines:
         text = (self.texts[node.node].runs,)
-        if node.node in self.graph.roots and node.node not in self.uses and node.name is not None:
+        if node.node in self.graph.roots and node.node not in self.uses and node.name:
             return (*text, *_facts(printed(node.value)))
         return text
 
@@ -274,7 +282,7 @@ class _Builder:
             line = row if self.rows[end.target.id] == row else None
             amount = self._handed(end)
             if gradient and self.formulas:
-                whole = not branch and (out.op is None or out.name is not None)
+                whole = not branch and bool(out.op is None or out.name)
                 formula = _equation(formula, self._formula(end)) if whole else self._formula(end)
         if branch and end is not None:
             above: Lines = (text.runs,)
@@ -334,8 +342,9 @@ def _flows(edge: Edge) -> bool:
 def _loss(graph: Graph) -> tuple[Run, ...]:
     """What is differentiated: the root's own short name where it is one number, or L."""
     root = graph.roots[0]
-    if len(graph.roots) == 1 and root.name is not None and not root.value.shape and 0 < len(one_line(root.name)) <= 6:
-        return named(root.name, 0).bracketed
+    name = one_line(root.name or "")
+    if len(graph.roots) == 1 and not root.value.shape and 0 < len(name) <= 6:
+        return named(name, 0).bracketed
     return (Run("L", italic=True),)
 
 

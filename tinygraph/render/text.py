@@ -175,11 +175,13 @@ def _summed_up(value: Any, size: int) -> list[str]:
     if fit:
         low = np.min(sized, where=finite, initial=np.inf) if fit < size else np.min(sized)
         high = np.max(sized, where=finite, initial=-np.inf) if fit < size else np.max(sized)
-        mean = np.mean(sized, where=finite) if fit < size else np.mean(sized)
+        mean = float(np.mean(sized, where=finite) if fit < size else np.mean(sized))
+        if sized.dtype.kind == "f" and abs(mean) < np.finfo(sized.dtype).eps * max(abs(low), abs(high)):
+            mean = 0.0  # what is left is rounding, and differs from machine to machine
         if low == high and fit == size:
             return [f"{bars}all {number(low.item())}"]
         lines = [f"{bars}min {number(low.item())}, max {number(high.item())}",
-                 f"mean {number(float(mean))}, zeros {_share(size - int(np.count_nonzero(value)), size)}"]
+                 f"mean {number(mean)}, zeros {_share(size - int(np.count_nonzero(value)), size)}"]
     missing = int(np.sum(np.isnan(value)))
     if missing or fit + missing < size:
         lines.append(", ".join(f"{n} {what}" for n, what in ((missing, "NaN"), (size - fit - missing, "inf")) if n))
