@@ -202,8 +202,8 @@ _MODULES = {"data", "nn", "optim", "testing", "training"}
 
 
 def _display(thing: Any) -> dict[str, str]:
-    from tinygraph.render.drawing import display
-    return display(thing)
+    shown: dict[str, str] = importlib.import_module("tinygraph.render.drawing").display(thing)
+    return shown
 
 
 # A notebook asks a Tensor for its picture; what draws it is loaded then.
