@@ -19,7 +19,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from tinygraph import linalg
-from tinygraph.core.context import HOOKS, enable_grad, is_grad_enabled, no_grad
+from tinygraph.core.context import HOOKS, enable_grad, is_grad_enabled, no_grad, scope
 from tinygraph.core.errors import (
     ArgumentError,
     DataError,

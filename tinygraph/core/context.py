@@ -9,10 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ContextDecorator
 from contextvars import ContextVar, Token
+from itertools import count
 from types import TracebackType
 from typing import Any, Self
 
 GRAD_ENABLED: ContextVar[bool] = ContextVar("grad_enabled", default=True)
+SCOPE: ContextVar[tuple[str, ...]] = ContextVar("scope", default=())
+
+_SCOPES = count()
 
 # Filled in by the upper floors when they are first imported: a Tensor's picture in a notebook, for one.
 HOOKS: dict[str, Callable[..., Any]] = {}
@@ -35,6 +39,38 @@ class _GradMode(ContextDecorator):
     def _recreate_cm(self) -> Self:
         """Give each call of a decorated function a switch of its own, so that two threads may run it at once."""
         return type(self)()
+
+
+class scope(ContextDecorator):  # noqa: N801 - a function in the user's eyes
+    """Group what is computed inside under a name, for pictures and tables; scopes nest.
+
+    A context manager and, called with a name, a decorator. Each time it is entered is a group of its own.
+
+    name: what the group is called, such as "encoder"
+
+    >>> import tinygraph as tg
+    >>> x = tg.tensor(2.0, requires_grad=True)
+    >>> with tg.scope("encoder"), tg.scope("square"):
+    ...     y = x * x
+    >>> [group.split("#")[0] for group in y.node.scope]
+    ['encoder', 'square']
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._tokens: list[Token[tuple[str, ...]]] = []
+
+    def __enter__(self) -> Self:
+        # The number tells two uses of one name apart: a layer that is called twice is two groups.
+        self._tokens.append(SCOPE.set((*SCOPE.get(), f"{self.name}#{next(_SCOPES)}")))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> None:
+        SCOPE.reset(self._tokens.pop())
+
+    def _recreate_cm(self) -> Self:
+        return type(self)(self.name)
 
 
 class no_grad(_GradMode):  # noqa: N801 - a function in the user's eyes

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.context import GRAD_ENABLED, enable_grad
+from tinygraph.core.context import GRAD_ENABLED, SCOPE, enable_grad
 from tinygraph.core.errors import DTypeError, GradientError
 from tinygraph.core.messages import PACKAGE, here, line_of
 from tinygraph.core.op import Array, Handle, Op, as_array, pick
@@ -25,7 +25,8 @@ SERIAL = count()
 _last_user_code: list[CodeType | None] = [None]
 
 # Slots that most nodes never fill: reading one that is empty gives this instead.
-UNFILLED: dict[str, Any] = {"grad": None, "name": None, "hooks": None, "code": None, "instruction": -1}
+UNFILLED: dict[str, Any] = {"grad": None, "name": None, "hooks": None, "code": None, "instruction": -1,
+                            "scope": ()}
 
 
 class Node:
@@ -41,10 +42,11 @@ class Node:
         watched: Whether somebody wants to hear of its cotangent: a leaf, `retain_grad`, a hook.
         code, instruction: The place in the user's code that made it; `location` reads it.
         name, grad, hooks: What the user gave it, and what backward left.
+        scope: The names of the `tinygraph.scope` s that it was made in, each with a number, outermost first.
     """
 
-    __slots__ = ("code", "grad", "hooks", "instruction", "name", "op", "params", "parents", "requires_grad", "serial",
-                 "value", "watched")
+    __slots__ = ("code", "grad", "hooks", "instruction", "name", "op", "params", "parents", "requires_grad", "scope",
+                 "serial", "value", "watched")
 
     op: Op[..., Any] | None
     parents: tuple[Any, ...]
@@ -58,6 +60,7 @@ class Node:
     name: str | None
     grad: Array | None
     hooks: dict[int, Callable[[Array], Array | None]] | None
+    scope: tuple[str, ...]
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -96,6 +99,8 @@ def inner(op: Op[..., Any], parents: tuple[Any, ...], params: dict[str, Any] | N
     node = Node()
     node.op, node.parents, node.params, node.value = op, parents, params, value
     node.serial, node.requires_grad, node.watched = next(SERIAL), True, False
+    if scope := SCOPE.get():
+        node.scope = scope
     # A code object and an offset cost 50 ns; the line is worked out when somebody asks.
     frame: Any = sys._getframe(2)
     code = frame.f_code
