@@ -6,6 +6,8 @@ True
 
 from __future__ import annotations
 
+import numpy as np
+
 
 class TinygraphError(Exception):
     """What all of tinygraph's own errors have in common: ``except tg.TinygraphError`` catches each of them."""
@@ -13,6 +15,10 @@ class TinygraphError(Exception):
 
 class ShapeError(TinygraphError, ValueError):
     """Shapes that do not fit together, an axis that does not exist, or a wrong number of elements."""
+
+
+class LinAlgError(TinygraphError, np.linalg.LinAlgError):
+    """A matrix that is singular, not positive definite or not square where it must be; NumPy's LinAlgError too."""
 
 
 class DTypeError(TinygraphError, TypeError):
@@ -29,6 +35,10 @@ class UnsupportedError(TinygraphError, TypeError):
 
 class GradientError(TinygraphError, RuntimeError):
     """A gradient that was asked for where there is none, or that would silently come out wrong."""
+
+
+class TraceError(TinygraphError, RuntimeError):
+    """A step that cannot be compiled as it stands; the message names the line and the remedy."""
 
 
 class DataError(TinygraphError, ValueError):

@@ -1,0 +1,62 @@
+"""compare: whether two recordings of a step are one program, and if not, where they part."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygraph.compiler.plan import Plan, Step, Value
+
+
+def difference(first: Plan, second: Plan) -> str | None:
+    """One sentence that says what a step did differently the second time, or None where it did the same."""
+    same: dict[Value, Value] = dict(zip((*first.inputs, *first.states), (*second.inputs, *second.states), strict=True))
+    for a, b in zip(first.steps, second.steps, strict=False):
+        problem = _step(a, b, same)
+        if problem:
+            return f"{problem} ({b.why})"
+    if len(first.steps) != len(second.steps):
+        longer = max(first.steps, second.steps, key=len)[min(len(first.steps), len(second.steps))]
+        return f"the two calls of the step did not make the same calls of NumPy: {_name(longer)} was made in one alone"
+    ends_a, ends_b = ([*p.outputs, *(v for _, v in p.writes)] for p in (first, second))
+    if len(ends_a) != len(ends_b) or any(_value(a, b, same) for a, b in zip(ends_a, ends_b, strict=True)):
+        return "the two calls of the step did not return or update the same things"
+    return None
+
+
+def _step(a: Step, b: Step, same: dict[Value, Value]) -> str | None:
+    if a.function is not b.function and a.function != b.function:
+        return f"the first call of the step called {_name(a)} where the second called {_name(b)}"
+    problem = _argument(a.args, b.args, same) or _argument(a.kwargs, b.kwargs, same)
+    if problem:
+        return f"{_name(b)}: {problem}"
+    same.update(zip(a.results, b.results, strict=False))
+    return None
+
+
+def _argument(a: Any, b: Any, same: dict[Value, Value]) -> str | None:
+    if isinstance(a, Value) and isinstance(b, Value):
+        return _value(a, b, same)
+    if isinstance(a, list | tuple) and type(a) is type(b) and len(a) == len(b):
+        return next((p for x, y in zip(a, b, strict=True) if (p := _argument(x, y, same))), None)
+    if isinstance(a, dict) and isinstance(b, dict) and list(a) == list(b):
+        return next((p for k in a if (p := _argument(a[k], b[k], same))), None)
+    if type(a) is not type(b) or repr(a) != repr(b):
+        return (f"a constant was {a!r} at the first call and {b!r} at the second; what changes between calls belongs "
+                "in a Tensor or among the arguments")
+    return None
+
+
+def _value(a: Value, b: Value, same: dict[Value, Value]) -> str | None:
+    if a.constant is None and b.constant is None:
+        return None if same.get(a) is b else "it worked on another array the second time"
+    if a.constant is None or b.constant is None:
+        return "an array was a constant at one call and computed at the other"
+    equal = np.array_equal(a.constant, b.constant, equal_nan=a.dtype.kind in "fc")
+    return None if equal else ("a plain array had other numbers at the second call; what changes between calls belongs "
+                               "in a Tensor or among the arguments, and randomness in what is given to the step")
+
+
+def _name(step: Step) -> str:
+    return f"{getattr(step.function, '__name__', step.function)}"

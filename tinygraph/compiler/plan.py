@@ -1,0 +1,115 @@
+"""Plan: what a step does, as a flat list of NumPy calls in single-assignment form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """One array of the plan, assigned once.
+
+    Attributes:
+        shape, dtype: What it will have at every call.
+        name: What the source calls it, where the user's code gave it a name.
+        constant: The array itself, where it is the same at every call.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    name: str = ""
+    constant: Any = None
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes up (bytes)."""
+        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One call: ``result = function(*args, **kwargs)``, where Values stand for arrays, also inside containers.
+
+    Attributes:
+        result: The Value it assigns; a tuple of them where the function gives several; None for a check of values.
+        why: The op and the line of the user's code that it comes from.
+        replaces: The argument that the call overwrites (setitem); whoever needs it later must have it copied.
+        shares: The argument in whose memory the result lies, where it is a view.
+    """
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    result: Any
+    why: str = ""
+    replaces: Value | None = None
+    shares: Value | None = None
+
+    @property
+    def reads(self) -> list[Value]:
+        """The Values among its arguments, in order, each as often as it occurs."""
+        return list(values_in((self.args, self.kwargs)))
+
+    @property
+    def results(self) -> list[Value]:
+        """The Values that it assigns."""
+        return list(values_in(self.result))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole step.
+
+    Attributes:
+        inputs: The Values of the step's array arguments.
+        states: The Values of the tensors it reads from outside, as they are when it begins.
+        steps: The calls, in an order in which they can run.
+        writes: What is written back at the end: (the state, the Value that it becomes).
+        outputs: The Values that it returns.
+    """
+
+    inputs: tuple[Value, ...]
+    states: tuple[Value, ...]
+    steps: tuple[Step, ...]
+    writes: tuple[tuple[Value, Value], ...]
+    outputs: tuple[Value, ...]
+
+    @property
+    def ends(self) -> set[Value]:
+        """The Values that must outlive the steps."""
+        return {*self.outputs, *(value for _, value in self.writes)}
+
+    def with_steps(self, steps: list[Step]) -> Plan:
+        """The same plan with other steps."""
+        return replace(self, steps=tuple(steps))
+
+    def renamed(self, steps: list[Step], new: dict[Value, Value]) -> Plan:
+        """The same plan with other steps, and its ends taken from where ``new`` says."""
+        return replace(self, steps=tuple(steps), outputs=tuple(new.get(v, v) for v in self.outputs),
+                       writes=tuple((state, new.get(v, v)) for state, v in self.writes))
+
+
+def values_in(x: Any) -> Iterator[Value]:
+    """Every Value in nested containers, in order."""
+    if isinstance(x, Value):
+        yield x
+    elif isinstance(x, list | tuple):
+        for item in x:
+            yield from values_in(item)
+    elif isinstance(x, dict):
+        for item in x.values():
+            yield from values_in(item)
+
+
+def mapped(x: Any, change: Callable[[Any], Any]) -> Any:
+    """The same containers with every leaf changed."""
+    if isinstance(x, list | tuple):
+        items = [mapped(item, change) for item in x]
+        return type(x)(*items) if hasattr(x, "_fields") else type(x)(items)
+    if isinstance(x, dict):
+        return {key: mapped(item, change) for key, item in x.items()}
+    return change(x)
