@@ -19,6 +19,9 @@ Pass = Callable[[Plan], Plan]
 SHAPED = {np.ones_like: np.ones, np.zeros_like: np.zeros}
 """Functions that look at their argument's shape and dtype alone."""
 
+REDUCTIONS: dict[Any, np.ufunc] = {np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum}
+"""What a reduction of NumPy's hands its work to."""
+
 
 def dead_code(plan: Plan) -> Plan:
     """Leave out what nothing at the end was computed from."""
@@ -136,8 +139,25 @@ def broadcasts(plan: Plan) -> Plan:
     return plan.with_steps(steps)
 
 
+def bare_reductions(plan: Plan) -> Plan:
+    """The ufunc's own reduce for np.sum and its like, which only find out that this is what is asked for."""
+    steps = []
+    for step in plan.steps:
+        ufunc = REDUCTIONS.get(step.function)
+        if ufunc is not None and isinstance(step.result, Value):
+            names = ("axis", "dtype") if ufunc in (np.add, np.multiply) else ("axis",)
+            given = {"axis": None, **dict(zip(names, step.args[1:], strict=False)), **step.kwargs}
+            plain = {name: value for name, value in given.items()
+                     if not (name == "keepdims" and value is False) and not (name == "where" and value is True)
+                     and not (name == "dtype" and value is None) and value is not np._NoValue}
+            if set(plain) <= {"axis", "dtype", "keepdims"}:
+                step = Step(ufunc.reduce, step.args[:1], plain, step.result, step.why)
+        steps.append(step)
+    return plan.with_steps(steps)
+
+
 PASSES: tuple[Pass, ...] = (dead_code, aliases, constants, aliases, common_subexpressions, sums, row_sums, broadcasts,
-                            common_subexpressions, dead_code)
+                            common_subexpressions, bare_reductions, dead_code)
 
 
 def optimised(plan: Plan) -> Plan:

@@ -13,7 +13,8 @@ import numpy as np
 from tinygraph.compiler.plan import Plan, Step, Value
 from tinygraph.compiler.record import astype, copy, getitem, setitem
 
-WITH_OUT = {np.sum, np.max, np.min, np.mean, np.prod, np.amax, np.amin}
+WITH_OUT = {np.sum, np.max, np.min, np.mean, np.prod, np.add.reduce, np.multiply.reduce, np.maximum.reduce,
+            np.minimum.reduce}
 """Reductions that take ``out=``; ufuncs do anyway."""
 
 
@@ -124,7 +125,7 @@ class _Printer:
             return self._overwrite(i, step)
         if not isinstance(step.result, Value):
             text = self._call(step)
-            names = [self.name(v, step.function.__name__) for v in step.results]
+            names = [self.name(v, _wish(step)) for v in step.results]
             self.fresh.update(v for v in step.results if step.shares is None)
             return [f"{', '.join(names)}, = {text}"]
         result, text = step.result, self._call(step)
@@ -133,7 +134,7 @@ class _Printer:
             self.fresh.add(result)
         if where:
             text = f"{text[:-1]}, out={where})"
-        return [f"{self.name(result, step.function.__name__)} = {text}"]
+        return [f"{self.name(result, _wish(step))} = {text}"]
 
     def _place(self, i: int, step: Step) -> str:
         """The array that the result is written into: an argument's that dies here, or a free buffer."""
@@ -179,7 +180,7 @@ class _Printer:
         before, result = step.replaces, step.result
         assert before is not None
         lines = []
-        name = self.name(result, step.function.__name__)
+        name = self.name(result, _wish(step))
         if self._dies(before, i, step):
             lines.append(f"{name} = {self.names[before]}")
             self._hand_over(before, result)
@@ -302,6 +303,12 @@ class _Printer:
                 if getattr(found, name, None) is function and "._" not in prefix:
                     return f"{prefix}.{name}"
         return self._known(function, name)
+
+
+def _wish(step: Step) -> str:
+    """What a call's result would be called: the function's name, and for a ufunc's reduce what it comes to."""
+    known = {np.add.reduce: "sum", np.multiply.reduce: "prod", np.maximum.reduce: "max", np.minimum.reduce: "min"}
+    return known.get(step.function) or getattr(step.function, "__name__", "v")
 
 
 def _sink(plan: Plan) -> tuple[list[Step], dict[Value, Step]]:

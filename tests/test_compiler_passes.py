@@ -1,0 +1,180 @@
+"""Each pass alone, on a plan made by hand or recorded; and what the printer makes of memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tinygraph.compiler import passes
+from tinygraph.compiler.plan import Plan, Step, Value
+from tinygraph.compiler.record import Trace, Traced, copy, getitem, setitem
+from tinygraph.compiler.source import printed
+
+
+def value(*shape, dtype=float, name="", constant=None):
+    return Value(shape, np.dtype(dtype), name, constant)
+
+
+def recorded(function, *arrays):
+    """The plan of a function of arrays, without states, and the arrays."""
+    trace = Trace()
+    inputs = [Value(a.shape, a.dtype, f"x{i}") for i, a in enumerate(arrays)]
+    results = function(*(Traced(trace, v, a) for v, a in zip(inputs, arrays, strict=True)))
+    results = results if isinstance(results, tuple) else (results,)
+    return Plan(tuple(inputs), (), tuple(trace.steps), (), tuple(r.value for r in results))
+
+
+def names(plan):
+    return [step.function.__name__ for step in plan.steps]
+
+
+def same_results(function, *arrays, passes_=passes.PASSES):
+    """Run the function, and its program after the passes, on the same arrays; give the plan."""
+    plan = recorded(function, *arrays)
+    for change in passes_:
+        plan = change(plan)
+    step = printed(plan).load()
+    wanted = function(*arrays)
+    wanted = wanted if isinstance(wanted, tuple) else (wanted,)
+    for _ in range(3):
+        kept = [a.copy() for a in arrays]
+        got = step(*arrays)
+        for g, w in zip(got, wanted, strict=True):
+            np.testing.assert_allclose(g, w, rtol=1e-14)
+            assert g.dtype == w.dtype
+        for a, b in zip(arrays, kept, strict=True):
+            np.testing.assert_array_equal(a, b)
+    return plan
+
+
+X = np.random.default_rng(0).standard_normal((6, 4))
+Y = np.random.default_rng(1).standard_normal((6, 4))
+
+
+def test_dead_code_goes_and_checks_stay():
+    def check(x):
+        pass
+    x, y, z = value(2), value(2), value(2)
+    steps = (Step(check, (x,), {}, None), Step(np.exp, (x,), {}, y), Step(np.sin, (x,), {}, z))
+    plan = passes.dead_code(Plan((x,), (), steps, (), (z,)))
+    assert names(plan) == ["check", "sin"]
+
+
+@pytest.mark.parametrize("f", [
+    lambda x: np.exp(x.copy()), lambda x: np.exp(x.astype(float)), lambda x: np.exp(np.reshape(x, (6, 4))),
+    lambda x: np.exp(np.broadcast_to(x, (6, 4))), lambda x: np.exp(x * 1.0), lambda x: np.exp(x / np.float64(1)),
+])
+def test_what_changes_nothing_goes(f):
+    assert names(same_results(f, X, passes_=[passes.aliases])) == ["exp"]
+
+
+def test_what_changes_something_stays():
+    plan = same_results(lambda x: (x.astype(np.float32), x * 2, np.reshape(x, (4, 6))), X, passes_=[passes.aliases])
+    assert len(plan.steps) == 3
+
+
+def test_constants_are_computed_once_and_equal_ones_are_one():
+    def f(x):
+        return x + np.arange(4, like=x) * 2, x - np.arange(4, like=x) * 2, x * np.ones_like(x[0])
+    plan = same_results(f, X, passes_=[passes.constants, passes.dead_code])
+    assert names(plan) == ["add", "subtract", "multiply"]
+    assert plan.steps[0].args[1] is plan.steps[1].args[1]
+
+
+def test_a_call_made_twice_is_made_once():
+    plan = same_results(lambda x: np.exp(x) * np.exp(x) + np.exp(x + 0.0), X, passes_=[passes.common_subexpressions])
+    assert names(plan) == ["exp", "multiply", "add", "exp", "add"]
+
+
+def test_constants_of_different_types_or_signs_are_not_the_same():
+    plan = same_results(lambda x: (x * 2, x * 2.0, np.copysign(x, 0.0), np.copysign(x, -0.0)), X,
+                        passes_=[passes.common_subexpressions])
+    assert len(plan.steps) == 4
+
+
+def test_what_is_written_into_is_not_shared():
+    def f(x):
+        a, b = x.copy(), x.copy()
+        a[0] = 1.0
+        return a, b
+    same_results(f, X)
+
+
+@pytest.mark.parametrize("axis", [0, -1, (0,), (0, 1)])
+def test_a_sum_that_is_reshaped(axis):
+    def f(x):
+        total = np.sum(x, axis=axis, keepdims=True)
+        return np.reshape(total, np.shape(np.sum(X, axis=axis)))
+    assert names(same_results(f, X, passes_=[passes.sums, passes.dead_code])) == ["sum"]
+
+
+def test_row_sums_are_products_and_the_rest_is_not():
+    def f(x):
+        return np.sum(x, axis=0), np.sum(x, axis=1)
+    assert names(same_results(f, X, passes_=[passes.sums, passes.row_sums])) == ["matmul", "sum"]
+
+
+def test_broadcasts_are_left_to_their_users():
+    plan = same_results(lambda x, y: x + np.broadcast_to(y[0], (6, 4)), X, Y,
+                        passes_=[passes.broadcasts, passes.dead_code])
+    assert names(plan) == ["getitem", "add"]
+
+
+def test_reductions_go_to_the_ufunc():
+    def f(x):
+        return (np.sum(x), np.max(x, axis=1, keepdims=True), np.min(x, axis=0), np.prod(x, axis=(0, 1)),
+                np.max(x, initial=9.0), np.sum(x, axis=0, dtype=np.float32))
+    plan = same_results(f, X, passes_=[passes.bare_reductions])
+    assert [name for name in names(plan) if name != "reduce"] == ["max"]
+
+
+def test_a_pass_leaves_the_plan_that_it_was_given_alone():
+    plan = recorded(lambda x: np.exp(x.copy()) + np.exp(x), X)
+    before = [(s.function, s.args, s.result) for s in plan.steps]
+    passes.optimised(plan)
+    assert [(s.function, s.args, s.result) for s in plan.steps] == before
+
+
+def test_an_operand_that_dies_is_written_over_and_one_that_lives_is_not():
+    plan = same_results(lambda x: (np.exp(x) + 1.0) * np.exp(x), X)
+    assert printed(plan).source.count("np.empty") == 2
+    plan = same_results(lambda x: np.sqrt(np.abs(np.sin(np.exp(x)))), X)
+    assert printed(plan).source.count("np.empty") == 1
+
+
+def test_a_view_keeps_what_it_looks_at_alive():
+    def f(x):
+        a = np.exp(x)
+        view = a.T
+        b = a * 2.0
+        return view + b.T, view
+    same_results(f, X)
+
+
+def test_part_of_an_array_is_replaced_in_place_only_where_nobody_looks():
+    def f(x, y):
+        a = np.exp(x)
+        before = a + 0.0
+        a[1:3] = y[1:3]
+        return a, before
+    same_results(f, X, Y)
+
+    def g(x, y):
+        a = x.copy()
+        view = a[0]
+        total = view + 1.0
+        a[0] = y[0]
+        return a + total
+    same_results(g, X, Y)
+
+
+def test_setitem_and_getitem_are_printed_as_python():
+    x, out, result = value(6, 4, name="x"), value(6, 4), value(4)
+    steps = (Step(copy, (x,), {}, out), )
+    changed = value(6, 4)
+    steps += (Step(setitem, (out, (slice(1, None), 0), 2.0), {}, changed, replaces=out),
+              Step(getitem, (changed, 0), {}, result, shares=changed))
+    source = printed(Plan((x,), (), steps, (), (result,))).source
+    assert "[1:, 0] = 2.0" in source
+    assert "[0]\n" in source
+    assert np.array_equal(printed(Plan((x,), (), steps, (), (result,))).load()(X)[0], X[0])
