@@ -308,7 +308,7 @@ class _Printer:
 def _wish(step: Step) -> str:
     """What a call's result would be called: the function's name, and for a ufunc's reduce what it comes to."""
     known = {np.add.reduce: "sum", np.multiply.reduce: "prod", np.maximum.reduce: "max", np.minimum.reduce: "min"}
-    return known.get(step.function) or getattr(step.function, "__name__", "v")
+    return known.get(step.function) or str(getattr(step.function, "__name__", "v"))
 
 
 def _sink(plan: Plan) -> tuple[list[Step], dict[Value, Step]]:
