@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -109,6 +111,26 @@ def test_two_weights_exchange_their_values():
     for _ in range(5):
         swap()
     assert (a.data.tolist(), b.data.tolist()) == ([3.0, 4.0], [1.0, 2.0])
+
+
+def test_what_is_returned_of_a_weight_is_what_it_was_before_the_update():
+    def make():
+        w, v = tg.tensor([1.0, 2.0], requires_grad=True), tg.tensor([0.0, 0.0])
+
+        def step(x):
+            before = w * 1.0
+            w.data -= x
+            with tg.no_grad():
+                v[...] = before
+            return before
+        return w, v, step
+    w, v, eager = make()
+    w2, v2, step = make()
+    step = tg.compile(step)
+    for _ in range(5):
+        np.testing.assert_array_equal(step(np.ones(2)).data, eager(np.ones(2)).data)
+        np.testing.assert_array_equal(v2.data, v.data)
+        np.testing.assert_array_equal(w2.data, w.data)
 
 
 def test_an_argument_may_be_a_weights_own_array():
@@ -332,3 +354,52 @@ def test_one_compiled_step_may_call_another():
     double = tg.compile(lambda x: w * x)
     step = tg.compile(lambda x: double(x).sum())
     assert [step(np.ones(2)).item() for _ in range(4)] == [5.0] * 4
+
+
+def compiled_net():
+    net = TwoLayerNet(8, 5, 3, weight_init_std=0.5, seed=0)
+    step = tg.compile(net_step(net))
+    for x, t in batches(3, float):
+        step(x, t)
+    return net, step, x, t
+
+
+def test_a_report_tells_what_each_line_takes_and_changes_nothing():
+    net, step, x, t = compiled_net()
+    before = {name: w.data.copy() for name, w in net.params.items()}
+    report = step.report(repeats=20)
+    assert len(report.seconds) == len(report.lines) == len(str(report).splitlines()) - 2
+    (first,) = [line for line in report.lines if "np.matmul(x, W1" in line.text]
+    assert first.flops == 2 * 20 * 8 * 5
+    assert first.nbytes == 8 * (20 * 8 + 8 * 5 + 20 * 5)
+    assert sum(report.seconds) > 0
+    for name, w in net.params.items():
+        np.testing.assert_array_equal(w.data, before[name])
+
+
+def test_a_saved_program_runs_with_numpy_alone(tmp_path):
+    net, step, x, t = compiled_net()
+    step.save(tmp_path / "saved.py")
+    weights = [w.data.copy() for w in net.params.values()]
+    np.savez(tmp_path / "given.npz", x, t, *weights)
+    script = """
+import sys, numpy as np
+sys.path.insert(0, sys.argv[1])
+import saved
+given = list(np.load(sys.argv[1] + "/given.npz").values())
+loss, = saved.step(*given)
+assert not any(name.startswith("tinygraph") for name in sys.modules)
+np.savez(sys.argv[1] + "/made.npz", loss, *given[2:])
+"""
+    subprocess.run([sys.executable, "-I", "-c", script, str(tmp_path)], check=True)
+    loss, *made = np.load(tmp_path / "made.npz").values()
+    assert loss == step(x, t).data
+    for w, array in zip(net.params.values(), made, strict=True):
+        np.testing.assert_array_equal(w.data, array)
+
+
+def test_before_there_is_a_program_nothing_is_reported():
+    step = tg.compile(lambda x: x * 2)
+    assert step.source == ""
+    with pytest.raises(tg.TraceError, match="has no program yet"):
+        step.report()

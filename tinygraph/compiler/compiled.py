@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -16,6 +18,7 @@ from tinygraph.compiler.compare import difference
 from tinygraph.compiler.passes import optimised
 from tinygraph.compiler.plan import Plan, Value, mapped
 from tinygraph.compiler.record import Trace, Traced
+from tinygraph.compiler.report import Report, measured, standalone
 from tinygraph.compiler.source import Program, printed
 from tinygraph.core.errors import TraceError
 from tinygraph.core.messages import here
@@ -95,6 +98,31 @@ class Compiled:
         """The NumPy program that the latest signature runs. Empty before the second call."""
         return next(reversed(self._ready.values())).program.source if self._ready else ""
 
+    def report(self, repeats: int = 200) -> Report:
+        """What each line of the latest program takes: time, FLOPs, bytes; ``str`` of it is a table.
+
+        It runs on copies of the latest arguments and of the weights, which stay as they are.
+        Raises TraceError before the third call.
+        """
+        ready = self._latest("report")
+        return measured(ready.program, ready.arrays, ready.known, repeats)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the latest program as a Python file that needs NumPy alone: ``step(*arguments, *weights)``.
+
+        It leaves out the checks of values (labels in range). Raises TraceError before the third call, or where the
+        program calls a Python function, such as a wrapped layer's.
+        """
+        ready = self._latest("save")
+        Path(path).write_text(standalone(ready.program, f"{self._name}, compiled by tinygraph."), encoding="utf-8")
+
+    def _latest(self, wish: str) -> _Ready:
+        ready = next(reversed(self._ready.values()), None)
+        if ready is None or ready.arrays is None:
+            raise TraceError(f"{wish}: {self._name} has no program yet; it has one once it was called three times with "
+                             f"arguments of the same shapes and dtypes{here()}")
+        return ready
+
     def _record(self, key: Any, args: Any, kwargs: Any) -> Any:
         with _RECORDING:
             recorded, result = _recording(self.function, args, kwargs)
@@ -127,6 +155,7 @@ class _Ready:
                           for n, v in zip(recorded.leaves, recorded.plan.states, strict=True)]
         self.known: list[Any] = [None] * len(self.signature)
         self.local = threading.local()
+        self.arrays: Any = None  # the latest call's
 
     def fits(self) -> bool:
         """Whether the tensors are still what they were when they were recorded; a rebound array may be another."""
@@ -145,7 +174,8 @@ class _Ready:
         step = getattr(self.local, "step", None)
         if step is None:
             step = self.local.step = self.program.load()
-        outputs = step(*[a.node.value if isinstance(a, Tensor) else a for a in arrays], *self.known)
+        self.arrays = arrays = [a.node.value if isinstance(a, Tensor) else a for a in arrays]
+        outputs = step(*arrays, *self.known)
         rebound = self.recorded.rebound
         for node, value in zip(rebound, outputs[len(outputs) - len(rebound):], strict=True):
             node.value = np.asarray(value)

@@ -19,25 +19,73 @@ WITH_OUT = {np.sum, np.max, np.min, np.mean, np.prod, np.add.reduce, np.multiply
 
 
 @dataclass(frozen=True)
-class Program:
-    """Python source that defines ``step``, and the objects that its names stand for.
+class Line:
+    """One line of a program: its text, the comment that says where it comes from, and what it costs.
 
     Attributes:
-        source: The text. Run as a module it makes its buffers; each run makes buffers of its own.
-        namespace: What the text refers to and cannot spell: constant arrays, checks of values.
+        flops: Floating-point operations, as far as they are known.
+        nbytes: What it reads and writes (bytes).
+    """
+
+    text: str
+    why: str = ""
+    flops: int = 0
+    nbytes: int = 0
+
+
+@dataclass(frozen=True)
+class Program:
+    """Straight-line Python that defines ``step``, and the objects that its names stand for.
+
+    Attributes:
+        prologue: The lines that make constants and buffers. Each run makes buffers of its own.
+        arguments, lines, answer: The function.
+        namespace: What the text refers to and cannot spell: large constant arrays, checks of values.
         buffers: What the buffers take up (bytes).
     """
 
-    source: str
+    prologue: tuple[str, ...]
+    arguments: str
+    lines: tuple[Line, ...]
+    answer: str
     namespace: dict[str, Any]
     buffers: int
 
-    def load(self) -> Callable[..., Any]:
+    @property
+    def source(self) -> str:
+        """The text. Run as a module it makes its buffers."""
+        return self.text_with(lambda n, line: [line])
+
+    def text_with(self, change: Callable[[int, str], list[str]]) -> str:
+        """The text, with each line of the function's body turned into others."""
+        width = min(max((len(line.text) for line in self.lines), default=0), 88)
+        body = [f"{line.text:{width}}  # {line.why}" if line.why else line.text for line in self.lines]
+        changed = [text for n, line in enumerate(body) for text in change(n, line)]
+        changed.append(f"return {self.answer}")
+        function = [f"def step({self.arguments}):", *(f"    {line}" for line in changed), ""]
+        return "\n".join([*self.prologue, "", "", *function]).lstrip("\n")
+
+    def load(self, text: str | None = None, **names: Any) -> Callable[..., Any]:
         """The function, with buffers of its own."""
-        namespace = {"np": np, **self.namespace}
-        exec(compile(self.source, "<tinygraph step>", "exec"), namespace)
+        namespace = {"np": np, **self.namespace, **names}
+        exec(compile(text or self.source, "<tinygraph step>", "exec"), namespace)
         step: Callable[..., Any] = namespace["step"]
         return step
+
+
+def cost(step: Step) -> tuple[int, int]:
+    """A call's floating-point operations and the bytes that it reads and writes; none for a view."""
+    if step.shares is not None or step.result is None:
+        return 0, 0
+    sizes = [int(np.prod(v.shape)) for v in step.results]
+    nbytes = sum(v.nbytes for v in (*step.reads, *step.results))
+    if step.function in (np.matmul, np.dot) and all(isinstance(a, Value) for a in step.args):
+        return 2 * sizes[0] * step.args[0].shape[-1], nbytes
+    if isinstance(step.function, np.ufunc):
+        return sum(sizes), nbytes
+    if isinstance(getattr(step.function, "__self__", None), np.ufunc):
+        return int(np.prod(step.args[0].shape)), nbytes
+    return 0, nbytes
 
 
 def printed(plan: Plan) -> Program:
@@ -84,37 +132,41 @@ class _Printer:
     def program(self) -> Program:
         for value in (*self.plan.inputs, *self.plan.states):
             self.name(value, value.name or "x")
-        lines = []
+        lines: list[Line] = []
         for i, step in enumerate(self.steps):
-            lines += [(text, step.why) for text in self._step(i, step)]
+            lines += [Line(text, step.why, *cost(step)) for text in self._step(i, step)]
             self._release(i, step)
-        copies: list[tuple[str, str]] = []
+        # Whatever lies in an argument or a state is copied before the first state is written.
+        results = [self._returned(value, lines) for value in self.plan.outputs]
+        copies = [f"np.copyto({self.names[state]}, {self._apart(value, lines)})"
+                  for state, value in self.plan.writes if value not in self.sunk]
         for state, value in self.plan.writes:
-            sunk = self.sunk.get(value)
-            if sunk is not None:
-                lines.append((f"{self._call(sunk)[:-1]}, out={self.names[state]})", sunk.why))
-            else:
-                copies.append((f"np.copyto({self.names[state]}, {self._apart(value, lines)})", "the new value"))
-        lines += copies
-        results = ", ".join(self._returned(value) for value in self.plan.outputs)
-        width = min(max((len(text) for text, _ in lines), default=0), 88)
-        body = [f"    {text:{width}}  # {why}" if why else f"    {text}" for text, why in lines]
+            if (sunk := self.sunk.get(value)) is not None:
+                text = f"{self._call(sunk)[:-1]}, out={self.names[state]})"
+                lines.append(Line(text, sunk.why, *cost(sunk)))
+        lines += [Line(text, "the new value") for text in copies]
         arguments = ", ".join(self.names[value] for value in (*self.plan.inputs, *self.plan.states))
         prologue = self.constants + [
             f"_b{n} = np.empty({shape}, np.{dtype.name})" for n, (shape, dtype) in enumerate(self.buffers)]
-        source = "\n".join([*prologue, "", "", f"def step({arguments}):", *body,
-                            f"    return ({results}{',' if len(self.plan.outputs) == 1 else ''})", ""])
         size = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self.buffers)
-        return Program(source.lstrip("\n"), self.namespace, size)
+        answer = f"({', '.join(results)}{',' if len(results) == 1 else ''})"
+        return Program(tuple(prologue), arguments, tuple(lines), answer, self.namespace, size)
 
-    def _apart(self, value: Value, lines: list[tuple[str, str]]) -> str:
-        """A value that is written back, copied first where it lies in what is written to (two weights exchanged)."""
+    def _apart(self, value: Value, lines: list[Line]) -> str:
+        """A value, copied now where it lies in an argument or in a state: those may be written to next."""
         text = self.text(value)
         if self._root(value) not in {*self.plan.inputs, *self.plan.states}:
             return text
         name = self.name(Value(value.shape, value.dtype), "kept")
-        lines.append((f"{name} = {text}.copy()", ""))
+        lines.append(Line(f"{name} = {text}.copy()"))
         return name
+
+    def _returned(self, value: Value, lines: list[Line]) -> str:
+        """A result, copied where it lies in a buffer, in an argument or in a state."""
+        text = self._apart(value, lines)
+        if text != self.text(value) or self._root(value) in self.fresh or (not value.shape and value.constant is None):
+            return text
+        return f"{text}.copy()"
 
     # --- where results lie ----------------------------------------------------------------------------------------
 
@@ -193,13 +245,6 @@ class _Printer:
         else:
             lines.append(f"np.add.at({name}, {self.text(index)}, {v})")
         return lines
-
-    def _returned(self, value: Value) -> str:
-        """A result, copied where it lies in a buffer, in an argument or in a state."""
-        root = self._root(value)
-        text = self.text(value)
-        number = not value.shape and root not in {*self.plan.inputs, *self.plan.states} and value.constant is None
-        return text if root in self.fresh or number else f"{text}.copy()"
 
     # --- how things are written -----------------------------------------------------------------------------------
 
