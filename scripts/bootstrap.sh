@@ -1,5 +1,6 @@
 #!/bin/sh
-# Everything from nothing: .venv with the package in it (editable, with the extra that $1 names), and Graphviz.
+# Everything from nothing: .venv with the package in it (editable, with the extra that $1 names), Graphviz, and for the
+# tests a browser.
 #
 #   scripts/bootstrap.sh train      what `make demo` needs
 #   scripts/bootstrap.sh dev        what the tests, the checkers, the docs and the benchmarks need
@@ -130,6 +131,28 @@ make_venv() {
     die "could not make a virtual environment; install python3-venv (or uv, or virtualenv) and try again"
 }
 
+# ---- the browser for the tests ---------------------------------------------------------------------------------------
+
+has_browser() {
+    for name in chromium google-chrome google-chrome-stable; do
+        case $(command -v "$name") in "" | /snap/*) ;; *) return 0 ;; esac
+    done
+    quietly "$venv/bin/python" -c '
+import os, sys
+from playwright.sync_api import sync_playwright
+with sync_playwright() as playwright:
+    sys.exit(not os.path.exists(playwright.chromium.executable_path))'
+}
+
+# Ubuntu's package is a stub for a snap, which many machines cannot run and which sees no file outside of a home.
+by_own_package() { ! grep -qs '^ID=ubuntu' /etc/os-release && system_install chromium && have chromium; }
+
+by_playwright() {
+    # Its libraries need root's rights; a desktop has them already.
+    if may_be_root; then quietly as_root "$here/$venv/bin/python" -m playwright install-deps chromium || true; fi
+    quietly "$venv/bin/python" -m playwright install chromium
+}
+
 # ---- what is done ----------------------------------------------------------------------------------------------------
 
 start=$(date +%s)
@@ -147,6 +170,13 @@ if ! have dot; then
     say "installing Graphviz, which draws the graphs"
     if ! { system_install graphviz && have dot; }; then
         say "could not install Graphviz: only pictures need it; install the package graphviz and they work"
+    fi
+fi
+
+if [ "$extra" = dev ] && ! has_browser; then
+    say "installing Chromium, in which the pages are tested"
+    if ! { { by_own_package || by_playwright; } && has_browser; }; then
+        say "could not install Chromium: the tests of the page need it and are skipped; all else works"
     fi
 fi
 

@@ -10,6 +10,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = "1"
 os.environ["MPLBACKEND"] = "Agg"
 
+import functools
 import shutil
 from pathlib import Path
 
@@ -33,8 +34,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if os.environ.get("CI"):
             pytest.fail("dot is missing in CI: scripts/bootstrap.sh should have installed Graphviz", pytrace=False)
         pytest.skip("needs Graphviz's dot")
+    if item.get_closest_marker("needs_browser") and find_browser() is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is missing in CI: scripts/bootstrap.sh should have installed it", pytrace=False)
+        pytest.skip("needs Chromium and Playwright: `make test` installs both where it may")
     if item.get_closest_marker("needs_mnist") and not os.environ.get("TINYGRAPH_DATA"):
         pytest.skip("needs MNIST in the folder that TINYGRAPH_DATA names")
+
+
+@functools.cache
+def find_browser() -> str | None:
+    """Where Chromium is: the system's own, or else the one that Playwright installed."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        return None
+    names = ("chromium", "google-chrome", "google-chrome-stable")
+    for path in filter(None, map(shutil.which, names)):
+        if not path.startswith("/snap/"):  # a snap sees no file of a test's
+            return path
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if Path(path).exists() else None
 
 
 @pytest.fixture

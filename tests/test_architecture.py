@@ -24,10 +24,14 @@ ROOT = Path(__file__).parents[1]
 # as well. The face, tinygraph/__init__.py, stands on top of the fourth: the floors above it are loaded when asked for.
 FLOORS = [
     "core.errors core.context core.messages core.op core.node",
-    "ops.constants ops.elementwise ops.transcendental ops.shape ops.index ops.reduction ops.linalg ops.fft ops.complex "
-    "ops.special ops.conv ops.pool ops.loss",
+    "ops.constants ops.elementwise ops.choice ops.transcendental ops.bessel ops.complex "
+    "ops.shape ops.index ops.join ops.making ops.applying ops.matrices ops.sorting ops.padding ops.windows ops.sampled "
+    "ops.scan ops.reduction ops.nanreduction ops.quantile ops.linalg ops.einsum ops.solving "
+    "ops.determinants ops.decompositions ops.norms ops.matrix_functions ops.stacks ops.fft ops.conv ops.pool ops.loss "
+    "ops.special "
+    "ops.gamma",
     "dispatch tensors",
-    "linalg fft special random differences transforms analysis",
+    "linalg fft scipy random differences transforms analysis",
     "nn optim data",
     "ask",
     "render compiler",

@@ -258,6 +258,65 @@ def test_weights_outside_the_function_may_require_a_gradient():
     assert w.grad is None
 
 
+# --- its modes, and containers ----------------------------------------------------------------------------------------
+
+
+def test_forward_mode_is_checked_too(registry):
+    """A rule that is not linear in its cotangent, and right for the cotangent 1."""
+    @tg.op(vjp=(lambda g, y, x: 2 * x * g * np.absolute(g),))
+    def squared(x):
+        return x * x
+
+    def f(x):
+        return squared(x).sum()
+    x = np.array([1.0, 3.0])
+    tg.check_grads(f, x, order=1)
+    with pytest.raises(tg.GradientError, match=r"f: the gradient in argument 0 at \[1\] is 0 in forward mode and \d"):
+        tg.check_grads(f, x, order=1, modes=("rev", "fwd"))
+
+
+@pytest.mark.parametrize("modes", [("fwd",), ("rev", "fwd"), ["fwd", "rev"]])
+@pytest.mark.parametrize(("f", "args"), [
+    (np.tanh, np.array([0.5, -2.0])), (np.matmul, (np.ones((2, 3)), np.arange(6.0).reshape(3, 2))),
+    (lambda z: z * np.conj(z) ** 2, np.array([1 + 2j, -0.5j])), (lambda x, z: x * z, (np.ones(2), np.array([1j, 2]))),
+    (lambda x: (x * x, np.sin(x)), [np.array([1.0, 2.0])]), (lambda x: x.sum(), np.zeros((0, 2))),
+    (lambda x: x ** 2, np.float32(2)),
+], ids=range(7))
+def test_what_is_right_passes_in_every_mode(f, args, modes):
+    tg.check_grads(f, args, order=3, modes=modes)
+
+
+def test_of_several_modes_the_error_says_which(registry):
+    @tg.op(vjp=(lambda g, y, x: g * np.exp(x.data if isinstance(x, tg.Tensor) else x),))
+    def exponential(x):
+        return np.exp(x)
+    with pytest.raises(tg.GradientError, match=r"exponential by rev, order 2: the gradient in argument 0 .*backprop"):
+        tg.check_grads(exponential, np.array([0.5, 1.0]), modes=("rev", "fwd"))
+    with pytest.raises(tg.GradientError, match=r"exponential, order 2: the gradient in argument 0 .* in forward mode"):
+        tg.check_grads(exponential, np.array([0.5, 1.0]), modes=("fwd",))
+
+
+def test_the_worst_element_of_a_complex_argument_in_forward_mode():
+    """Re(i z²) has the derivative 2iz; with one factor detached, iz is left."""
+    with pytest.raises(tg.GradientError, match=r"argument 0 at \[1\] is -?0\+2j in forward mode and \S+\+\S+j by"):
+        tg.check_grads(lambda z: np.real(1j * z * z.detach()).sum(), np.array([1 + 0j, 2 + 0j]), 1, modes=("fwd",))
+
+
+def test_containers_are_checked_and_named_by_path():
+    def f(p, x, shape, bounds):
+        return {"y": np.reshape(np.clip(p["w"][0] * x, *bounds), shape), "z": (p["b"] ** 2,)}
+    args = ({"w": [np.array([0.1, 0.2])], "b": np.array(2.0)}, np.array([1.0, 2.0]), (2, 1), (-5.0, 5.0))
+    tg.check_grads(f, args, order=2, modes=("rev", "fwd"))
+    with pytest.raises(tg.GradientError, match=r"the gradient in argument 0\['w'\]\[0\] at \[\d\] is"):
+        tg.check_grads(lambda *a: f(*a)["y"] * a[0]["w"][0].detach(), args)
+
+
+def test_what_is_no_mode_is_named():
+    for modes in ("rev", (), ("forward",)):
+        with pytest.raises(tg.ArgumentError, match=r'modes are "rev", "fwd" or both, in a tuple, not'):
+            tg.check_grads(tg.tanh, 1.0, modes=modes)
+
+
 # --- gradient_check ----------------------------------------------------------------------------------------------
 
 

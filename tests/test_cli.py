@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -290,6 +291,112 @@ def test_bench_leaves_the_weights_as_they_were():
     assert min(cost.products.rounds) > 0
 
 
+# --- questions to the graph -------------------------------------------------------------------------------------------
+
+
+def asked(capsys, *arguments, code=0):
+    assert main([*arguments, "--data", "digits"]) == code
+    return capsys.readouterr()
+
+
+def test_check_gives_its_table_as_data_too(capsys):
+    printed = asked(capsys, "check", MODEL, "--json")
+    data = json.loads(printed.out)
+    assert data["passed"] is True
+    assert [row["name"] for row in data["weights"]] == ["W1", "b1", "W2", "b2"]
+    assert data["weights"][0]["shape"] == [64, 50]
+    assert all(row["mean"] < data["tolerance"] for row in data["weights"])
+    assert "gradient check of" in printed.err
+
+
+def test_check_walks_the_graph_and_names_the_wrong_rule(capsys):
+    assert asked(capsys, "check", MODEL, "--graph").out.startswith("7 gradients checked: 7 right")
+    Path("wrong.py").write_text(WRONG)
+    printed = []
+    for form in ([], ["--json"]):
+        try:
+            printed.append(asked(capsys, "check", "wrong.py", "--graph", *form, code=1).out)
+        finally:
+            del tg.OPS["almost_square"]
+    assert re.search(r"^wrong: almost_square \(wrong\.py:\d+.*the rule gives", printed[0], re.M)
+    assert json.loads(printed[1])["ok"] is False
+
+
+def test_explain_knows_the_weights_by_name(capsys):
+    said = asked(capsys, "explain", MODEL, "--weight", "W9", code=1).err
+    assert said == f"tinygraph: {MODEL} has no weight 'W9'; there are W1, b1, W2, b2\n"
+
+
+@pytest.mark.skipif("explain" not in dir(tg), reason="needs tg.explain")
+def test_explain_speaks_of_each_weight(capsys):
+    printed = asked(capsys, "explain", MODEL).out
+    assert re.findall(r"^([Wb]\d)$", printed, re.M) == ["W1", "b1", "W2", "b2"]
+    assert list(json.loads(asked(capsys, "explain", MODEL, "--weight", "W1", "--json").out)) == ["W1"]
+
+
+def test_lint_finds_nothing_in_the_lectures_net(capsys):
+    assert asked(capsys, "lint", MODEL).out.startswith("nothing found by ")
+
+
+def test_lint_tells_what_it_finds_by_its_exit_code(capsys):
+    source = Path(MODEL).read_text().replace("tg.softmax_with_loss(self.predict(x), t)",
+                                             "tg.softmax_with_loss(tg.sigmoid(self.predict(x)), t)")
+    source = source.replace("= self.params.values()", "= self.params.values(); b2 = b2.data")
+    Path("odd.py").write_text(source)
+    printed = asked(capsys, "lint", "odd.py", code=1).out
+    assert re.search(r"^odd\.py:\d+: TG301 sigmoid before cross entropy: ", printed, re.M)
+    assert "the weight b2 (10,) is no part of the loss's graph" in printed
+    data = json.loads(asked(capsys, "lint", "odd.py", "--json", code=1).out)
+    assert [finding["rule"] for finding in data["findings"]] == ["TG301", "TG202"]
+    assert asked(capsys, "lint", "odd.py", "--select", "TG1").out.startswith("nothing found by 5 rules")
+    assert asked(capsys, "lint", "odd.py", "--ignore", "TG3", "--ignore", "TG202").out.startswith("nothing found by 8")
+    said = asked(capsys, "lint", "odd.py", "--select", "TG9", code=1).err
+    assert said.startswith("tinygraph: lint: no rule begins with 'TG9'; there are TG101")
+
+
+def test_profile_prints_tables_and_writes_a_trace(capsys):
+    printed = asked(capsys, "profile", MODEL, "--rounds", "2", "--batch", "10", "-o", "out/step.json")
+    rows = re.findall(r"^ +\d+  (\w+) +\(.*two_layer_net\.py:\d+$", printed.out, re.M)
+    assert rows == ["affine", "relu", "affine", "softmax_with_loss"]
+    assert printed.err == "tinygraph: wrote out/step.json\n"
+    assert {event["ph"] for event in json.loads(Path("out/step.json").read_text())["traceEvents"]} == {"M", "X", "C"}
+    data = json.loads(asked(capsys, "profile", MODEL, "--rounds", "1", "--json").out)
+    assert [node["op"] for node in data["nodes"]] == rows
+
+
+def test_derive_prints_or_writes(capsys):
+    assert "∂L/∂W₁ = Xᵀ · ∂L/∂A₁    : (64, 50) = (64, N) · (N, 50)" in asked(capsys, "derive", MODEL).out
+    printed = asked(capsys, "derive", MODEL, "--language", "ja", "--numbers", "-o", "derivation.md")
+    assert printed.out == ""
+    assert printed.err == "tinygraph: wrote derivation.md\n"
+    assert Path("derivation.md").read_text(encoding="utf-8").startswith("# L の勾配の導出\n")
+    data = json.loads(asked(capsys, "derive", MODEL, "--json").out)
+    assert data["samples"] == 100
+
+
+def test_diff_is_silent_on_the_same_and_tells_by_its_exit_code(capsys):
+    assert asked(capsys, "diff", MODEL).out == "the same: 10 nodes in both\n"
+    printed = asked(capsys, "diff", MODEL, "--other-seed", "1", code=1).out
+    assert printed.startswith("0 removed, 0 added, 2 changed, 4 that follow from them; ")
+    Path("other.py").write_text(Path(MODEL).read_text().replace("tg.relu(", "np.tanh("))
+    data = json.loads(asked(capsys, "diff", MODEL, "other.py", "--json", "-o", "diff.dot", code=1).out)
+    assert [change["facts"] for change in data["changed"] if change["origin"]] == [[["op", "relu", "tanh"]]]
+    assert "digraph" in Path("diff.dot").read_text(encoding="utf-8")
+    printed = asked(capsys, "diff", MODEL, "other.py", "--atol", "10", code=1).out
+    assert printed.startswith("0 removed, 0 added, 1 changed, 0 that follow")
+
+
+def test_json_has_words_for_what_it_lacks(capsys):
+    from tinygraph.cli.common import answer
+
+    class Report:
+        def as_dict(self):
+            return {"worst": float("nan"), "all": [1.0, float("inf")], 3: (True, None)}
+
+    answer(Report(), True)
+    assert json.loads(capsys.readouterr().out) == {"worst": "nan", "all": [1.0, "inf"], "3": [True, None]}
+
+
 # --- the program ------------------------------------------------------------------------------------------------------
 
 
@@ -334,7 +441,7 @@ def test_a_mistake_in_the_arguments_is_exit_code_2(arguments, capsys):
     assert "usage: tinygraph" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["train", "check", "draw", "bench"])
+@pytest.mark.parametrize("verb", ["train", "check", "draw", "bench", "explain", "lint", "profile", "derive", "diff"])
 def test_help_shows_examples_that_parse(verb, capsys):
     from tinygraph.cli import _parser
 

@@ -12,16 +12,18 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.core.op import OPS, Op, Slot, find
+from tinygraph.core.op import BY_NUMPY, COMPOSED, OPS, Op, Slot, composed, find
+from tinygraph.testing import PROPERTIES, Case, check_op
 
 
 @pytest.fixture
 def temporary_ops():
     """Ops registered by the test are gone after it."""
-    before = dict(OPS)
+    registries = [(registry, dict(registry)) for registry in (OPS, COMPOSED, BY_NUMPY)]
     yield
-    OPS.clear()
-    OPS.update(before)
+    for registry, before in registries:
+        registry.clear()
+        registry.update(before)
 
 
 def test_a_call_is_sorted_into_arrays_and_params_with_every_default():
@@ -124,6 +126,71 @@ def test_params_reach_the_rules_that_ask_for_them():
     np.testing.assert_allclose(tg.grad(lambda x: leaky(x).sum())(np.array([-1.0, 1.0])), [0.01, 1.0])
 
 
+@pytest.mark.usefixtures("temporary_ops")
+def test_a_function_of_ops_is_called_by_numpys_name_and_differentiates():
+    @composed(numpy=np.trim_zeros, name="trimmed")
+    def trim_zeros(filt, trim=2):
+        """Not what NumPy's function does, so that the two can be told apart."""
+        return np.sum(filt ** trim)
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    y = np.trim_zeros(x, trim=3)
+    assert y.node.op is tg.sum
+    assert y.node.location[0].endswith("test_op.py")
+    y.backward()
+    np.testing.assert_allclose(x.grad, [3.0, 12.0])
+    assert type(trim_zeros(np.ones(2))) is np.float64
+    assert find("trimmed") is trim_zeros is tg.trimmed
+    assert pickle.loads(pickle.dumps(trim_zeros)) is trim_zeros
+
+
+@pytest.mark.usefixtures("temporary_ops")
+def test_the_suite_checks_a_function_of_ops():
+    @composed()
+    def cubes(x):
+        return np.sum(x ** 3)
+
+    @composed()
+    def leaving(x):
+        return np.sum(x * (x * x).detach() if isinstance(x, tg.Tensor) else x ** 3)
+    case = Case(np.array([[1.0, 2.0]])).against(lambda x: np.sum(x * x * x))
+    report = check_op(cubes, [case])
+    assert set(report.worst) == set(PROPERTIES)
+    with pytest.raises(tg.GradientError, match=r"case 0 .*: first order: input 0 \(an array, float64 \(1, 2\)\): "):
+        check_op(leaving, [case])
+
+
+@pytest.mark.usefixtures("temporary_ops")
+def test_what_goes_wrong_within_a_function_of_ops_is_told_under_its_name():
+    @composed()
+    def rows_of(x, n, out=None):
+        """So many rows."""
+        if n < 0:
+            raise ValueError("n is negative")
+        return np.reshape(x, (n, -1))
+    t = tg.tensor(np.ones(6))
+    wanted = r"^rows_of: reshape\(float64 \(6,\), shape=\(4, -1\).*\(test_op\.py:\d+\)$"
+    with pytest.raises(tg.ShapeError, match=wanted):
+        rows_of(t, 4)
+    with pytest.raises(tg.ShapeError, match=r"^rows_of\(float64 \(6,\), -1\): n is negative \(test_op\.py:\d+\)$"):
+        rows_of(t, -1)
+    with pytest.raises(tg.UnsupportedError, match=r"rows_of\(\) got an unexpected.*'m'; it takes rows_of\(x, n"):
+        rows_of(t, m=3)
+    for call in (lambda: rows_of(t, 3, out=np.ones(3)), lambda: rows_of(t, 3, np.ones(3))):
+        with pytest.raises(tg.UnsupportedError, match=r"rows_of: out= would overwrite .*test_op\.py"):
+            call()
+
+
+@pytest.mark.usefixtures("temporary_ops")
+def test_a_function_of_ops_is_registered_once_and_may_have_another_key():
+    @composed(name="inner.relu")
+    def relu(x):
+        return np.maximum(x, 0)
+    assert COMPOSED["inner.relu"] is relu
+    for name in ("relu", "inner.relu"):
+        with pytest.raises(TypeError, match=f"{name} is registered already"):
+            composed(name=name)(relu.function)
+
+
 def test_a_missing_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'no_such_op'"):
         tg.no_such_op  # noqa: B018
@@ -141,10 +208,10 @@ def test_another_package_registers_an_op_by_an_entry_point(tmp_path):
             """Three times x."""
             return 3 * x
 
-        @tg.op(numpy=np.spacing, vjp=(None,))
-        def spacing(x):
-            """The distance to the next number."""
-            return np.spacing(x)
+        @tg.op(numpy=np.poly, vjp=(None,))
+        def poly(seq_of_zeros):
+            """Coefficients of the polynomial that has these zeros."""
+            return np.poly(seq_of_zeros)
     '''))
     info = tmp_path / "their_ops-1.0.dist-info"
     info.mkdir()
@@ -154,7 +221,7 @@ def test_another_package_registers_an_op_by_an_entry_point(tmp_path):
         import sys, numpy as np, tinygraph as tg
         assert "their_ops" not in sys.modules          # read on the first miss, not before
         assert tg.grad(lambda x: tg.triple(x))(2.0) == 3.0
-        assert float(np.spacing(tg.tensor(1.0))) == np.finfo(float).eps
+        assert np.poly(tg.tensor([1.0, 2.0])).data.tolist() == [1, -3, 2]
     ''')
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")]), os.getcwd()])
     subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, env={**os.environ, "PYTHONPATH": path})

@@ -13,10 +13,11 @@ from hypothesis.extra import numpy as hnp
 
 import tinygraph as tg
 from tinygraph.core import node
-from tinygraph.core.op import BY_NUMPY, OPS, Constant
+from tinygraph.core.op import BY_NUMPY, COMPOSED, OPS, Constant
 from tinygraph.testing import PROPERTIES, Case, StandIn, check_op
 
-OURS = {name: op for name, op in OPS.items() if op.function.__module__.split(".")[0] in ("tinygraph", "numpy")}
+OURS = {name: op for name, op in (OPS | COMPOSED).items()
+        if op.function.__module__.split(".")[0] in ("tinygraph", "numpy")}
 BINARY = ["add", "subtract", "multiply", "divide", "maximum", "minimum", "logaddexp", "arctan2", "hypot"]
 
 
@@ -39,11 +40,13 @@ def test_signature_is_numpys(name):
     """The same names in the same order, though some may be missing; what only goes by position may have any name."""
     for function in OURS[name].numpy:
         if isinstance(function, np.ufunc):
-            assert len(OURS[name].inputs) == function.nin
+            assert len(OURS[name].inputs or inspect.signature(OURS[name]).parameters) == function.nin
             continue
         theirs = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.POSITIONAL_ONLY]
         skipped = len(inspect.signature(function).parameters) - len(theirs)
         ours = list(inspect.signature(OURS[name]).parameters)[skipped:]
+        if "kwargs" in theirs:  # of np.einsum, whose other keywords only its documentation names
+            ours = ours[:len(theirs) - 1]
         assert ours == [parameter for parameter in theirs if parameter in ours]
 
 
@@ -326,5 +329,3 @@ def test_out_and_unknown_keywords_are_refused_by_name():
         np.sum(x, out=np.zeros(()))
     with pytest.raises(tg.UnsupportedError, match=r"exp.*where.*it takes exp\(x"):
         np.exp(x, where=np.ones(3, bool))
-    with pytest.raises(tg.UnsupportedError, match=r"norm.*ord=1 has no derivative rule"):
-        np.linalg.norm(x, 1)

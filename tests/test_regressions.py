@@ -126,7 +126,7 @@ def test_x_plus_x_is_two_edges():
     assert list(y.node.parents) == [x.node, x.node]
     edges = tg.graph(y).to_networkx().edges(data="position")
     assert [position for _, _, position in edges] == [0, 1]
-    into_the_plus = [line for line in tg.draw(y).source.splitlines() if "-> n1 " in line and 'class="forward"' in line]
+    into_the_plus = [line for line in tg.draw(y).source.splitlines() if "-> n1 " in line and 'class="forward' in line]
     assert len(into_the_plus) == 2
 
 
@@ -168,11 +168,11 @@ def test_recursion_in_the_sort_in_freeing_in_drawing():
     y = x
     for _ in range(3_000):
         y = y + 1
-    source = tg.draw(y).source  # its first import may go deep, its walk may not
+    whole = len(tg.draw(y, collapse=False).source)  # its first import may go deep, its walk may not
     sys.setrecursionlimit(200)
     try:
         y.backward()
-        assert tg.draw(y).source.count("->") == source.count("->") >= 3_000
+        assert len(tg.draw(y, collapse=False).source) > whole / 2 > 3_000 * 20
         assert len(tg.graph(y)) == 3_001
         del y
     finally:

@@ -265,7 +265,9 @@ def test_a_share_is_called_none_or_all_only_where_it_is():
 def test_every_formula_on_a_card_can_be_read():
     formulas = {f"{op.name} {i}": plain(parse(tex)) for op in tg.OPS.values() for i, tex in enumerate(op.tex)}
     assert formulas["matmul 0"] == "∂L/∂Y · Wᵀ"
-    assert [name for name, text in formulas.items() if not text or re.search(r"[\\{}^_$]|frac|left|right", text)] == []
+    # "^(" is how a superscript is written that Unicode has no letters for.
+    raw = re.compile(r"[\\{}_$]|\^[^(]|frac|left|right")
+    assert [name for name, text in formulas.items() if not text or raw.search(text)] == []
 
 
 def test_what_a_formula_may_hold():
@@ -314,7 +316,7 @@ def test_a_long_chain_is_no_recursion():
     y = tg.tensor(1.0, requires_grad=True, name="x")
     for _ in range(20_000):
         y = np.tanh(y)
-    drawing = tg.draw(y)
+    drawing = tg.draw(y, collapse=False)
     assert drawing.source.count('class="op"') == 20_000
 
 
@@ -322,8 +324,8 @@ def test_a_graph_too_large_to_lay_out_says_so(tmp_path):
     y = tg.tensor(1.0, requires_grad=True)
     for _ in range(LARGEST):
         y = np.tanh(y)
-    drawing = tg.draw(y)
-    with pytest.raises(tg.ArgumentError, match=r"2,001 nodes.*\.dot.*to_networkx"):
+    drawing = tg.draw(y, collapse=False)
+    with pytest.raises(tg.ArgumentError, match=r"2,002 boxes.*collapse=.*\.dot.*to_networkx"):
         drawing.save(tmp_path / "large.svg")
     assert list(tmp_path.iterdir()) == []
     drawing.save(tmp_path / "large.dot")
@@ -375,7 +377,8 @@ def test_each_format_is_what_its_ending_says(ending, magic, tmp_path):
 
 def test_an_unknown_ending_lists_those_there_are(tmp_path):
     drawing = tg.draw(affine())
-    with pytest.raises(tg.ArgumentError, match=r"'jpeg' is no format of pictures; there are dot, gv, pdf, png, svg"):
+    with pytest.raises(tg.ArgumentError, match=r"'jpeg' is no format of pictures; there are dot, graphml, gv, htm, "
+                       r"html, json, mermaid, mmd, pdf, png, svg"):
         drawing.save(tmp_path / "graph.jpeg")
     with pytest.raises(tg.ArgumentError, match="no ending"):
         drawing.save(tmp_path / "graph")
@@ -415,16 +418,16 @@ def test_a_failed_save_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
 def test_without_dot_one_sentence_says_how_to_install_it(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     drawing = tg.draw(affine())
-    with pytest.raises(tg.MissingDependencyError) as caught:
-        drawing.save(tmp_path / "graph.svg")
-    message = str(caught.value)
-    assert "\n" not in message
-    for remedy in ("apt install graphviz", "brew install graphviz", "winget install graphviz", ".source"):
-        assert remedy in message
+    for ending in ("png", "pdf"):
+        with pytest.raises(tg.MissingDependencyError) as caught:
+            drawing.save(tmp_path / f"graph.{ending}")
+        message = str(caught.value)
+        assert "\n" not in message
+        for remedy in ("apt install graphviz", "brew install graphviz", "winget install graphviz", ".source"):
+            assert remedy in message
     assert drawing.source.startswith("digraph")
     drawing.save(tmp_path / "graph.dot")
-    assert drawing._repr_mimebundle_() == {"text/plain": f"{drawing!r}\n{message}"}
-    assert drawing._repr_svg_() is None
+    assert "<svg" in drawing._repr_svg_()
 
 
 @pytest.mark.needs_dot

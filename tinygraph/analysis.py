@@ -6,21 +6,61 @@ exports, questions) sees one node an op.
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from tinygraph.core.context import HOOKS
 from tinygraph.core.errors import ArgumentError, GradientError, UnsupportedError
 from tinygraph.core.messages import here
-from tinygraph.core.node import Node, ancestors, cotangents, start
-from tinygraph.core.op import Array, Handle, pick
+from tinygraph.core.node import SERIAL, Node, ancestors, cotangents, start
+from tinygraph.core.op import Array, Handle, Op, pick
 
 if TYPE_CHECKING:
     import networkx as nx
 
 TABLE_ROWS = 60
 """A longer table shows its head and its tail."""
+
+
+class Outline:
+    """What is known of an array that is not there: its shape, its dtype, and how a picture prints it.
+
+    A graph that was read from a file holds them, and the op that failed, in an error's ``graph``.
+
+    >>> Outline((2, 3), "float32", ("all 0",)).nbytes
+    24
+    """
+
+    __slots__ = ("dtype", "lines", "nbytes", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: str, lines: tuple[str, ...], nbytes: int | None = None) -> None:
+        self.shape, self.lines = shape, lines
+        self.dtype = np.dtype(dtype)
+        self.nbytes = self.size * self.dtype.itemsize if nbytes is None else nbytes
+
+    def __repr__(self) -> str:
+        return f"<outline of {self.dtype} {self.shape}: {', '.join(self.lines)}>"
+
+    def __format__(self, form: str) -> str:
+        return ", ".join(self.lines)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+
+MISSING = Outline((), "float64", (), 0)
+"""The value of an op that raised."""
 
 
 class GraphNode:
@@ -85,7 +125,7 @@ class GraphNode:
     def flops(self) -> int:
         """Floating-point operations of the forward, by the op's card; 0 where it counts none, and for a leaf."""
         op = self.node.op
-        if op is None or op.flops is None or not self.node.parents:
+        if op is None or op.flops is None or not self.node.parents or self._arrays()[0] is MISSING:
             return 0
         values = tuple(p.value if type(p) is Node else p for p in self.node.parents)
         params = op.filled(self.node.params, values) if self.node.params is not None else {}
@@ -105,6 +145,11 @@ class GraphNode:
     def location(self) -> tuple[str, int, str] | None:
         """File, line and function that made it, or None where that is not known."""
         return self.node.location
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The names of the scopes that it was made in, outermost first, each with the number of its use."""
+        return self.node.scope
 
     def _arrays(self) -> tuple[Array, ...]:
         """The outputs that a caller of the op sees."""
@@ -139,12 +184,21 @@ class Graph:
 
     Iterating gives the nodes, parents first; ``graph[i]`` is the node with id i; printing shows a table.
 
+    Attributes:
+        roots: The engine's nodes that it was made for.
+        nodes, edges: In the order of creation.
+        failed: The op that raised the error whose ``graph`` this is, or None.
+        message: What that error said, or "".
+
     >>> import tinygraph as tg
     >>> x = tg.tensor([1.0, 2.0], requires_grad=True, name="x")
     >>> found = graph((x * x).sum())
     >>> [node.op for node in found], found.flops
     ([None, 'multiply', 'sum'], 4)
     """
+
+    failed: GraphNode | None = None
+    message = ""
 
     def __init__(self, roots: tuple[Node, ...]) -> None:
         self.roots = roots
@@ -205,6 +259,20 @@ class Graph:
         if tensor.node not in self._of:
             raise ArgumentError(f"of: this tensor is no part of the graph{here()}")
         return self._of[tensor.node]
+
+    def of_node(self, node: Node) -> GraphNode:
+        """The node of this graph that stands for one of the engine's."""
+        return self._of[node]
+
+    @property
+    def differentiated(self) -> bool:
+        """Whether a backward pass has left a gradient anywhere."""
+        return any(node.grad is not None for node in self.nodes if node.requires_grad)
+
+    @property
+    def ends(self) -> list[GraphNode]:
+        """The nodes that hold the roots."""
+        return [self._of[root] for root in self.roots]
 
     @property
     def levels(self) -> list[list[GraphNode]]:
@@ -322,6 +390,27 @@ def graph(*roots: Handle) -> Graph:
         if not isinstance(root, Handle):
             raise UnsupportedError(f"graph: a graph starts from tensors, not from {type(root).__name__}{here()}")
     return Graph(tuple(root.node for root in roots))
+
+
+def failure(op: Op[..., Any], parents: tuple[Any, ...], message: str) -> Graph:
+    """The graph of the inputs of an op that raised, with a node of its own for the op."""
+    root = node = _unmade(op, parents, (MISSING,) * op.outputs if op.outputs else MISSING)
+    if op.outputs:
+        root = _unmade(pick, (node,), MISSING)
+        root.params = {"index": 0}
+    made = Graph((root,))
+    made.failed, made.message = made.of_node(node), message
+    return made
+
+
+def _unmade(op: Op[..., Any], parents: tuple[Any, ...], value: Any) -> Node:
+    node = Node()
+    node.op, node.parents, node.params, node.value = op, parents, None, value
+    node.serial, node.requires_grad, node.watched = next(SERIAL), False, False
+    return node
+
+
+HOOKS["failure"] = failure
 
 
 def one_line(text: str, limit: int = 24) -> str:

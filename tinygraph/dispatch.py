@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinygraph.core.context import GRAD_ENABLED
+from tinygraph.core.context import GRAD_ENABLED, WATCHES, watching
 from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.messages import here
-from tinygraph.core.node import inner, leaf
+from tinygraph.core.node import failed, inner, leaf
 from tinygraph.core.op import BY_NUMPY, Constant, Handle, Op, is_array, load_plugins
-from tinygraph.ops import constants, reduction
+from tinygraph.ops import constants, making, nanreduction, reduction, scan
 
 _PLAIN = frozenset({float, int, np.ndarray, np.float64, np.float32})
 _OPERANDS = (int, float, complex, np.generic, np.ndarray, Handle, list, tuple)
@@ -48,10 +49,15 @@ def operator(op: Op[..., Any], swapped: bool = False) -> Callable[[Any, Any], An
         try:
             value = forward(left, right)
         except Exception as error:
-            raise op.explain(error, (left, right), {}) from error
+            raise failed(op.explain(error, (left, right), {}), op, (x, y)) from error
         requires_grad = requires_grad and recorded and GRAD_ENABLED.get()
         result = _new(kind)
-        result.node = inner(op, (x, y), None, value) if requires_grad else leaf(value)
+        if requires_grad:
+            result.node = inner(op, (x, y), None, value)
+        else:
+            result.node = leaf(value)
+            if WATCHES and (watch := watching()) is not None:
+                watch.computed(op, (x, y), value)
         return result
     return method
 
@@ -67,15 +73,30 @@ def method(op: Op[..., Any]) -> Callable[..., Any]:
 
 def op_for(function: Any) -> Op[..., Any]:
     """The op that stands for a NumPy function; one clear sentence where there is none."""
-    op = BY_NUMPY.get(function)
+    op = BY_NUMPY.get(function) or _named(function)
     if op is None:
         load_plugins()
-        op = BY_NUMPY.get(function)
+        op = BY_NUMPY.get(function) or _named(function)
     if op is None:
-        module = (getattr(function, "__module__", None) or "numpy").replace("numpy", "np", 1)
-        raise UnsupportedError(f"{module}.{function.__name__} has no op in tinygraph; compute on .data where no "
-                               f"gradient is needed, or register a rule with @tg.op{here()}")
+        name = function.__name__
+        if (instead := INSTEAD.get(name)) is not None and function is getattr(np, name):
+            raise UnsupportedError(f"np.{name} writes into its array, which the graph may need; {instead}{here()}")
+        module = getattr(function, "__module__", None) or ("numpy" if hasattr(np, name) else "")
+        prefix = f"{module}.".replace("numpy", "np", 1) if module else ""
+        raise UnsupportedError(f"{prefix}{name} has no op in tinygraph; compute on .data where no gradient is "
+                               f"needed, or register a rule with @tg.op{here()}")
     return op
+
+
+def _named(function: Any) -> Op[..., Any] | None:
+    """The op that names a function of another package, SciPy's say, which whoever calls it has imported."""
+    for name, op in list(BY_NUMPY.items()):
+        if isinstance(name, str):
+            module, _, attribute = name.rpartition(".")
+            if getattr(sys.modules.get(module), attribute, None) is function:
+                BY_NUMPY[function] = op
+                return op
+    return None
 
 
 def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -98,15 +119,31 @@ def call_function(function: Callable[..., Any], args: Any, kwargs: Any, like: An
     """What ``__array_function__`` does: the op of a NumPy function; a maker of arrays makes them like ``like``."""
     if function is np.where and len(args) + len(kwargs) == 1:
         function = np.nonzero  # as NumPy itself has it: where(condition) tells places
-    if function in _MAKERS:
-        return function(*args, **kwargs, like=like)
+    if (maker := _MAKERS.get(function)) is not None:
+        return maker(*args, **{**kwargs, "like": like})
     return op_for(function)(*args, **kwargs)
 
 
 _BY_METHOD: dict[tuple[np.ufunc, str], Callable[..., Any]] = {
     (np.add, "reduce"): reduction.sum, (np.multiply, "reduce"): reduction.prod,
-    (np.add, "accumulate"): reduction.cumsum, (np.multiply, "accumulate"): reduction.cumprod,
+    (np.add, "accumulate"): scan.cumsum, (np.multiply, "accumulate"): scan.cumprod,
     (np.maximum, "reduce"): reduction.max, (np.minimum, "reduce"): reduction.min,
+    (np.fmax, "reduce"): nanreduction.nanmax, (np.fmin, "reduce"): nanreduction.nanmin,
+    (np.logaddexp, "reduce"): reduction.logsumexp,
     (np.logical_and, "reduce"): constants.all, (np.logical_or, "reduce"): constants.any,
 }
-_MAKERS = {np.zeros, np.ones, np.empty, np.full, np.arange, np.eye, np.identity, np.array, np.asarray}
+# With like= a tensor, arrays of its value's kind; tensors where there are tensors to make them of.
+_MAKERS: dict[Callable[..., Any], Callable[..., Any]] = {
+    **{f: f for f in (np.zeros, np.ones, np.empty, np.arange, np.eye, np.identity, np.tri, np.fromfunction)},
+    np.array: making.array, np.asarray: making.asarray, np.asanyarray: making.asarray,
+    np.ascontiguousarray: making.asarray, np.full: making.full,
+}
+INSTEAD = {
+    "copyto": "assign instead: t[...] = value, or t[mask] = value",
+    "put": "assign instead: t[np.unravel_index(places, t.shape)] = values",
+    "place": "assign instead: t[mask] = values",
+    "putmask": "assign instead: t[mask] = values[mask], or choose with np.where",
+    "put_along_axis": "assign instead: t[index] = values, with an array of places for each axis",
+    "fill_diagonal": "assign instead: t[range(n), range(n)] = value",
+}
+"""What to do instead of each of NumPy's functions that write into an array."""

@@ -17,8 +17,8 @@ from tinygraph.core.messages import here
 from tinygraph.core.node import Node, leaf, record, wrap
 from tinygraph.core.op import Array, Handle, Op, is_array
 from tinygraph.dispatch import call_function, call_ufunc, method, operator
+from tinygraph.ops import choice, constants, elementwise, index, join, linalg, matrices, reduction, scan, sorting
 from tinygraph.ops import complex as complexes
-from tinygraph.ops import constants, elementwise, index, linalg, reduction
 from tinygraph.ops import shape as shapes
 
 _HOOK_IDS = count()
@@ -132,7 +132,9 @@ class Tensor(Handle):
 
     def __repr__(self) -> str:
         node = self.node
-        text = np.array2string(np.asarray(node.value), prefix="tensor(", separator=", ", threshold=200)
+        text = str(node.value)  # which of a Dask array computes nothing
+        if isinstance(node.value, np.ndarray | np.generic):
+            text = np.array2string(np.asarray(node.value), prefix="tensor(", separator=", ", threshold=200)
         facts = [text, f"dtype={self.dtype}"]
         if node.op is not None:
             facts.append(f"op={node.op.name}")
@@ -211,7 +213,8 @@ class Tensor(Handle):
         """The one element as a Python number."""
         if self.size != 1:
             raise ShapeError(f"item() reads one element, and this tensor has shape {self.shape}{here()}")
-        return self.node.value.item()
+        value = self.node.value
+        return value.item() if hasattr(value, "item") else np.asarray(value).item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
@@ -357,8 +360,15 @@ class Tensor(Handle):
             return self
         result = op(self, other)
         self._check_fits(op, result)
-        self.node = (result if result.dtype == self.dtype else shapes.astype(result, self.dtype)).node
+        self._become(result if result.dtype == self.dtype else shapes.astype(result, self.dtype))
         return self
+
+    def _become(self, result: Tensor) -> None:
+        """Stand for another value from now on; where nothing is recorded, under the name that there was."""
+        node = result.node
+        if node.op is None and self.node.name is not None:
+            node.name = self.node.name
+        self.node = node
 
     def _check_fits(self, op: Op[..., Any], result: Array) -> None:
         if np.shape(result) != self.shape:
@@ -373,9 +383,14 @@ class Tensor(Handle):
     def __setitem__(self, key: Any, value: Any) -> None:
         if self._writes_in_place():
             key = tuple(map(_value, key)) if isinstance(key, tuple) else _value(key)
-            self.data[key] = _value(value)
+            value = _value(value)
+            index.fits(self.data, value)
+            try:
+                self.data[key] = value
+            except (ValueError, TypeError, IndexError) as error:
+                raise index.setitem.explain(error, (self.data, value), {"index": key}) from error
         else:
-            self.node = index.setitem(self, key, value).node
+            self._become(index.setitem(self, key, value))
 
     def _writes_in_place(self) -> bool:
         """Whether an assignment writes into the array (a leaf under no_grad); raises where it would break a leaf."""
@@ -385,6 +400,18 @@ class Tensor(Handle):
             raise GradientError("assigning to a leaf that requires a gradient would lose the leaf; assign under "
                                 "tg.no_grad(), through .data, or to a computed tensor such as t + 0" + here())
         return True
+
+    def fill(self, value: Any) -> None:
+        """Replace every element by one value, as ``t[...] = value`` does."""
+        self[...] = value
+
+    def sort(self, axis: int = -1, kind: Any = None, order: Any = None, *, stable: bool | None = None) -> None:
+        """Put the elements in rising order along an axis, in place; `tinygraph.sort` gives a new tensor."""
+        self[...] = sorting.sort(self, axis, kind, order, stable=stable)
+
+    def partition(self, kth: Any, axis: int = -1, kind: Any = "introselect", order: Any = None) -> None:
+        """Move the kth smallest to its place, in place; `tinygraph.partition` gives a new tensor."""
+        self[...] = sorting.partition(self, kth, axis, kind, order)
 
     # --- methods ------------------------------------------------------------------------------------------------
 
@@ -408,9 +435,14 @@ class Tensor(Handle):
         """The imaginary part."""
         return complexes.imag(self)  # type: ignore[no-any-return]
 
-    def reshape(self, *sizes: Any) -> Tensor:
+    def reshape(self, *sizes: Any, order: Any = "C", copy: bool | None = None) -> Tensor:
         """See `tinygraph.reshape`; the sizes may also stand one by one."""
-        return shapes.reshape(self, sizes[0] if len(sizes) == 1 else sizes)  # type: ignore[no-any-return]
+        shape = sizes[0] if len(sizes) == 1 else sizes
+        return shapes.reshape(self, shape, order, copy=copy)  # type: ignore[no-any-return]
+
+    def compress(self, condition: Any, axis: int | None = None) -> Tensor:
+        """See `tinygraph.compress`, whose condition comes first."""
+        return index.compress(condition, self, axis)  # type: ignore[no-any-return]
 
     def transpose(self, *axes: Any) -> Tensor:
         """See `tinygraph.transpose`; the axes may also stand one by one."""
@@ -423,18 +455,25 @@ class Tensor(Handle):
     swapaxes = method(shapes.swapaxes)
     astype = method(shapes.astype)
     take = method(index.take)
+    choose = method(index.choose)
+    repeat = method(join.repeat)
+    diagonal = method(matrices.diagonal)
+    trace = method(matrices.trace)
+    argpartition = method(sorting.argpartition)
+    searchsorted = method(constants.searchsorted)
     sum = method(reduction.sum)
     mean = method(reduction.mean)
     var = method(reduction.var)
     std = method(reduction.std)
     prod = method(reduction.prod)
-    cumsum = method(reduction.cumsum)
-    cumprod = method(reduction.cumprod)
+    cumsum = method(scan.cumsum)
+    cumprod = method(scan.cumprod)
     max = method(reduction.max)
     min = method(reduction.min)
     dot = method(linalg.dot)
-    clip = method(elementwise.clip)
+    clip = method(choice.clip)
     conj = method(complexes.conj)
+    conjugate = method(complexes.conj)
     argmax = method(constants.argmax)
     argmin = method(constants.argmin)
     argsort = method(constants.argsort)

@@ -5,7 +5,28 @@ and ties; what happens on them is written out in test_ops.py. The 0-d and empty 
 suite itself; other ops have theirs here.
 """
 
-from cases import constants, elementwise, linalg, loss, reduction, shape, transcendental
+from cases import (
+    constants,
+    decompositions,
+    einsum,
+    elementwise,
+    fft,
+    index,
+    linalg,
+    loss,
+    making,
+    matrices,
+    nanreduction,
+    quantile,
+    reduction,
+    sampled,
+    shape,
+    special,
+    transcendental,
+)
 
-FAMILIES = (elementwise, transcendental, reduction, shape, linalg, loss, constants)
+FAMILIES = (
+    elementwise, transcendental, reduction, nanreduction, quantile, shape, linalg, decompositions, einsum, fft, loss,
+    special, index, making, matrices, sampled, constants,
+)
 CASES = {name: cases for family in FAMILIES for name, cases in family.CASES.items()}

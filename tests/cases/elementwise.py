@@ -4,19 +4,48 @@ from __future__ import annotations
 
 import numpy as np
 
-from cases.samples import above_one, binary, cplx, distinct, empty, mask, positive, real, unary
+from cases.samples import above_one, binary, cplx, distinct, each, empty, ints, mask, positive, real, unary
 from tinygraph.testing import Case
+
+_steps = [Case(np.array([5.3, -5.3, 7.1]), np.array([2.0, 2.0, -3.0])), Case(np.array([[5.3], [0.7]]), 2.0),
+          Case(np.array([[5.3], [-0.7]]), np.array([2.0, -0.4]))]
+_gap = np.array([0.08, np.nan, -0.32])
+_bad = np.array([0.5, np.nan, np.inf, -np.inf, -1.5])
 
 CASES = {
     "add": binary(real, real, True), "subtract": binary(real, real, True), "multiply": binary(real, real, True),
     "divide": binary(real, positive, True), "power": [*binary(positive, real, True), Case(real(3), 2), Case(real(3), 3),
                                                       Case(real(3), 1), Case(real(3), 0), Case(above_one(3), -2.0)],
-    "remainder": [Case(np.array([5.3, -5.3, 7.1]), np.array([2.0, 2.0, -3.0])), Case(np.array([[5.3], [0.7]]), 2.0)],
+    "float_power": [*binary(positive, real, True), Case(real(3), 2), Case(above_one(3), -2.0)],
+    **each("remainder fmod", _steps),
+    # The other of their two results is a whole number, to which no gradient flows.
+    "divmod": [case.read(lambda results: results[1]) for case in _steps],
+    "modf": [Case(np.array([[5.3, -5.3], [0.7, -0.2]])).read(lambda results: results[0])],
+    "frexp": [Case(np.array([[5.3, -5.3], [0.7, -0.2]])).read(lambda results: results[0])],
+    "ldexp": [Case(real(2, 3), ints(5, 3) - 2), Case(real(2), 3), Case(real(), ints(3, 2))],
+    "fabs": unary(real), "cbrt": [*unary(positive), Case(-positive(3))],
+    "deg2rad": unary(real), "rad2deg": unary(real),
+    "sinc": [*unary(real, True), Case(np.array([0.0, 1e-3, 1.0, -2.0]))],
+    "sinc_derivative": [Case(np.append(real(3), [0.0, 9.3]), n).against(lambda x, n, f=f: f(np.pi * x)) for n, f in [
+        (0, lambda u: np.sinc(u / np.pi)),
+        (1, lambda u: np.pi * np.divide(u * np.cos(u) - np.sin(u), u * u, out=0 * u, where=u != 0)),
+        ]] + [Case(real(2, 3), 2), Case(real(), 5), Case(cplx(2), 1), Case(empty(0, 2), 3)],
     "floor_divide": [Case(np.array([5.3, -5.3]), np.array([2.0, 2.0]))],
     "maximum": [Case(distinct(2, 3), distinct(2, 3) + 0.05), Case(distinct(4), 0.0)],
     "minimum": [Case(distinct(2, 3), distinct(2, 3) + 0.05), Case(distinct(4), 0.0)],
+    **each("fmax fmin", [Case(distinct(2, 3), distinct(2, 3) + 0.05), Case(distinct(4), 0.0),
+                         Case(_gap, distinct(2, 3)), Case(distinct(2, 3), _gap + 0.02)]),
+    "heaviside": [Case(real(2, 3), real(2, 3)), Case(np.array([-1, 0, 0, 2]), real(4)), Case(real(3), 0.5)],
+    "copysign": binary(real, real),
+    # Beside the largest number of all, which stands for infinity, differences of the others are lost.
+    "nan_to_num": [Case(_bad).without("first order", "second order"), Case(_bad, True, 3.0, 1e3, -1e3),
+                   Case(_bad, nan=np.array(7.0), posinf=2.0, neginf=np.array(0)), Case(real()), Case(np.array([1, 2])),
+                   Case(np.array([complex(0.5, np.nan), complex(np.inf, 1.5), -2 - 1j]), posinf=9.0),
+                   Case(empty(0, 2))],
     "negative": unary(real, True), "positive": unary(real, True), "absolute": unary(real, True),
-    "sign": unary(real, True),
+    "sign": unary(real, True), "real_if_close": [Case(cplx(3)), Case(real(2, 3)), Case(
+        np.array([1 + 1e-15j, 2])).without("first order", "second order")],  # a step makes it complex
+    "angle": [*unary(real, True), Case(cplx(3), True), Case(cplx()), Case(empty(0, 2))],
     "square": unary(real, True), "reciprocal": unary(real, True), "sqrt": unary(positive, True),
     "conj": unary(real, True),
     "real": [*unary(real, True), Case(np.array(1 + 2j)), Case(empty(2, 0))],

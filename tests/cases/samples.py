@@ -37,6 +37,11 @@ def distinct(*shape):
     return np.reshape(RNG.permutation(n) * 0.1 - 0.05 * n + 0.03, shape)
 
 
+def apart(*shape):
+    """Matrices whose singular values, and eigenvalues, which are real, stay well apart."""
+    return 0.3 * real(*shape) + np.eye(*shape[-2:]) * np.arange(1.5, 2 * shape[-1] + 1, 2.0)
+
+
 def ints(high, *shape):
     return RNG.integers(0, high, shape)
 
@@ -59,6 +64,11 @@ def binary(left, right, complex_too=False):
     return [Case(left(2, 3), right(2, 3)), Case(left(3), right(2, 1)), Case(left(4, 1, 3), right(2, 3)),
             Case(left(2), 1.5), Case(1.5, right(2)), *([Case(cplx(3), cplx(2, 1)), Case(cplx(2), real(2))]
                                                        if complex_too else [])]
+
+
+def listed(*args, **kwargs):
+    """A case with numbers or lists beside arrays: NumPy makes ndarrays of them, which a foreign array does not meet."""
+    return Case(*args, **kwargs).without("stand-in")
 
 
 def one_hot(n, classes):

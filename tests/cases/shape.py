@@ -1,67 +1,78 @@
-"""Moving values about, reading and replacing parts."""
+"""Moving values about: other shapes, other orders of axes and elements, joining and parting."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from cases.samples import cplx, empty, ints, mask, real
+from cases.samples import cplx, each, empty, ints, listed, real
 from tinygraph.testing import Case
 
-
-def scattered(v, index, shape):
-    out = np.zeros(shape, v.dtype)
-    np.add.at(out, index, v)
-    return out
-
-
-def replaced(x, index, v):
-    out = x.copy()
-    out[index] = v
-    return out
-
-
-INDEXES = [
-    0, -1, (1, 2), slice(None), slice(None, None, -2), (slice(1, None), 1), (..., 0), (None, 1), (slice(0), 2),
-    [2, 0, 2], np.array([1, 1, 0]), (np.array([0, 0, 2]), np.array([1, 1, 3])),
-    (slice(None), np.array([[0, 3], [3, 3]])),
-    (np.array([2, 0]), None, slice(1, 3)), mask(3, 4), (slice(None), mask(4)), np.array(2), np.zeros((0,), int), (),
-]
+_t = real(2, 3, 4)
 
 CASES = {
-    "reshape": [Case(real(2, 6), (3, -1)), Case(real(), (1, 1)), Case(empty(0, 2), (2, 0)), Case(real(4), 4)],
-    "ravel": [Case(real(2, 3)), Case(real()), Case(empty(0, 2))],
+    "reshape": [Case(real(2, 6), (3, -1)), Case(real(), (1, 1)), Case(empty(0, 2), (2, 0)), Case(real(4), 4),
+                Case(real(2, 6), (3, 4), "F"), Case(real(2, 3), (3, 2), order="F"), Case(real(2, 3), 6, copy=True),
+                Case(cplx(2, 3), (3, 2))],
+    "ravel": [Case(real(2, 3)), Case(real()), Case(empty(0, 2)), Case(real(2, 3, 2), "F")],
     "transpose": [Case(real(2, 3, 4)), Case(real(2, 3, 4), (1, -1, 0)), Case(real()), Case(empty(0, 2))],
     "swapaxes": [Case(real(2, 3, 4), 0, -1), Case(empty(0, 2), 0, 1)],
     "moveaxis": [Case(real(2, 3, 4), 0, -1), Case(real(2, 3, 4), (0, 1), (2, 0)), Case(empty(0, 2), 0, 1)],
+    "rollaxis": [Case(_t, 2), Case(_t, 0, 3), Case(_t, -1, 1), Case(_t, 1, 1), Case(_t, 1, -1), Case(empty(0, 2), 1)],
+    "matrix_transpose": [Case(_t), Case(real(2, 3)), Case(cplx(2, 2)), Case(empty(0, 2))],
     "expand_dims": [Case(real(2, 3), 1), Case(real(2, 3), (0, -1)), Case(real(), 0), Case(empty(0), 0)],
     "squeeze": [Case(real(1, 3, 1)), Case(real(1, 3, 1), 0), Case(real()), Case(empty(1, 0))],
-    "broadcast_to": [Case(real(3), (2, 3)), Case(real(2, 1), (4, 2, 3)), Case(real(), (2,)), Case(empty(1, 0), (2, 0))],
+    **each("atleast_1d atleast_2d atleast_3d", [Case(real()), Case(real(2)), Case(real(2, 3)), Case(_t), Case(empty(0)),
+                                                Case(real(), real(2)), Case([1.0, 2.0]), Case(3)]),
+    "broadcast_to": [Case(real(3), (2, 3)), Case(real(2, 1), (4, 2, 3)), Case(real(), (2,)), Case(empty(1, 0), (2, 0)),
+                     Case(real(2), 2)],
+    "broadcast_arrays": [Case(real(3), real(2, 1)), Case(real(2, 3)), Case(real(2), real(), empty(0, 1)),
+                         Case(cplx(2), real(1))],
     "astype": [Case(real(2, 3), np.float64), Case(real(3), np.complex128), Case(real(), np.float64),
                Case(cplx(3), np.complex128, copy=False), Case(empty(0), np.float64)],
+    "flip": [Case(real(2, 3)), Case(real(2, 3), 1), Case(real(2, 3, 2), (0, 2)), Case(real()), Case(empty(0, 2)),
+             Case(real(2, 3), -2)],
+    "fliplr": [Case(real(2, 3)), Case(_t), Case(empty(0, 2)), Case([[1.0, 2.0]])],
+    "flipud": [Case(real(3)), Case(_t), Case(empty(0, 2))],
+    "rot90": [*(Case(real(2, 3), k) for k in range(-1, 5)), Case(_t, 1, (1, 2)), Case(_t, 3, (-1, 0)),
+              Case(_t, axes=[2, 1]), Case(empty(0, 2))],
+    "roll": [Case(real(5), 2), Case(real(5), -7), Case(real(2, 3), 1), Case(real(2, 3), 1, axis=0),
+             Case(real(2, 3), 1, -1), Case(_t, (1, 2), (0, 2)), Case(_t, (1, 1), axis=(1, 1)), Case(_t, 1, (0, 1)),
+             Case(_t, (1, -1), 1), Case(real(4), [3]), Case(cplx(3), 1), Case(real(), 0), Case(empty(0, 2), 1),
+             Case(real(3), np.int64(1))],
+    "copy": [Case(real(2, 3)), Case(real()), Case(empty(0, 2)), Case(real(2, 3), order="F")],
     "concatenate": [Case([real(2, 3), real(1, 3)]), Case((real(2, 3), real(2, 1)), axis=-1),
-                    Case([real(2), real(3)], axis=0),
+                    Case([real(2), real(3)], axis=0), Case(_t), Case(_t, axis=None), Case(_t, axis=1),
                     Case([real(2, 3), real()], axis=None), Case([empty(0, 3), real(2, 3)]), Case([cplx(2), real(3)]),
-                    Case([[1.0, 2.0], real(3)])],
+                    Case([[1.0, 2.0], real(3)]), Case([real(2)]), Case([real(2), ints(3, 2)], dtype=np.complex128)],
     "stack": [Case([real(2, 3), real(2, 3)]), Case([real(3), real(3)], axis=-1), Case([real(), real(), 2.0]),
-              Case([empty(0), empty(0)], axis=1)],
+              Case([empty(0), empty(0)], axis=1), Case(_t), Case(_t, 1), Case(real(3)), Case([real(2, 3)], 1),
+              Case([cplx(2), real(2)])],
     "hstack": [Case([real(2, 3), real(2, 1)]), Case([real(2), real(3)]), Case([real(), real(2)]),
-               Case([empty(2, 0), real(2, 1)]), Case([real(2, 1, 2), real(2, 2, 2)])],
+               Case([empty(2, 0), real(2, 1)]), Case([real(2, 1, 2), real(2, 2, 2)]), Case(_t), Case(real(2, 3))],
     "vstack": [Case([real(2, 3), real(1, 3)]), Case([real(3), real(2, 3)]), Case([real(), 1.0]),
-               Case([empty(0, 3), real(3)])],
+               Case([empty(0, 3), real(3)]), Case(_t), Case(real(2, 3))],
+    "dstack": [Case([real(2, 3), real(2, 3)]), Case([real(3), real(3)]), Case([real(2, 3, 1), real(2, 3)]),
+               listed([real(), 1.0]), Case([cplx(2), real(2)]), Case(real(2, 3))],
+    "column_stack": [Case([real(3), real(3)]), Case([real(3, 2), real(3)]), listed((real(2), [1.0, 2.0])),
+                     Case([real(), real()]), Case([empty(0), empty(0, 2)]), Case(real(2, 3))],
+    "append": [Case(real(2, 3), real(2)), Case(real(2, 3), real(1, 3), axis=0), listed(real(3), 5.0),
+               Case(real(2, 3), real(2, 2), -1), listed([1.0], cplx(2)), Case(real(), real()), Case(empty(0), real(2))],
+    "block": [Case([[real(2, 2), real(2, 3)], [real(1, 5)]]), listed([real(2), 1.0]), Case([[real(2)], [real(2)]]),
+              Case(real(2, 3)), Case([[[real(2)]], [[real(2)]]]), listed([[1.0, real()], [real(), 2.0]]),
+              Case([cplx(2), real(2)]), Case([[real(2, 1, 2), real(2, 1, 2)]])],
     "split": [Case(real(6, 2), 3), Case(real(2, 5), [1, 3], axis=1), Case(real(2, 5), [1, 3], -1), Case(real(3), 1),
               Case(real(3), [0, 3, 5]), Case(empty(0, 2), 2)],
-    "flip": [Case(real(2, 3)), Case(real(2, 3), 1), Case(real(2, 3, 2), (0, 2)), Case(real()), Case(empty(0, 2))],
-    "copy": [Case(real(2, 3)), Case(real()), Case(empty(0, 2))],
-    "getitem": [*(Case(real(3, 4), i).against(lambda x, index: x[index]) for i in INDEXES), Case(real(), ()),
-                Case(empty(0, 2), slice(1)), Case(cplx(3), [0, 0])],
-    "scatter_add": [*(Case(np.asarray(real(3, 4)[i]), i, (3, 4)).against(scattered) for i in INDEXES),
-                    Case(real(), (), ())],
-    "setitem": [Case(real(3, 4), 1, real(4)), Case(real(3, 4), (slice(None), 1), real()),
-                Case(real(3, 4), slice(1, None), real(2, 1)), Case(real(3, 4), mask(3, 4), real()),
-                Case(real(3, 4), np.array([0, 2]), real(2, 4)), Case(real(3, 4), [0, 2, 0], real(3, 4)),
-                Case(real(3, 4), ..., 2.0), Case(real(), (), real()), Case(empty(0, 2), slice(1), real(2))],
-    "take": [Case(real(5), np.array([0, 2, 2])), Case(real(2, 3), ints(3, 2, 2), axis=1), Case(real(2, 3), ints(6, 4)),
-             Case(real(2, 3), 1, axis=0), Case(real(2, 3), np.array([-1, 7]), axis=-1, mode="wrap"),
-             Case(real(2, 3), np.array([-4, 7]), axis=0, mode="clip"), Case(real(3), np.zeros(0, int))],
+    "array_split": [Case(real(7, 2), 3), Case(real(2, 5), 2, axis=1), Case(real(5), [2, 3]), Case(real(2), 4),
+                    Case(real(2, 5), (1,), -1), Case(empty(0, 2), 2)],
+    "hsplit": [Case(real(2, 4), 2), Case(real(4), 2), Case(real(2, 4, 2), [1, 3])],
+    "vsplit": [Case(real(4, 2), 2), Case(real(4, 2, 3), [1])],
+    "dsplit": [Case(_t, 2), Case(_t, [1, 2])],
+    "unstack": [Case(real(2, 3)), Case(_t, axis=-1), Case(_t, axis=1), Case(real(3)), Case(real(1, 2))],
+    "tile": [Case(real(2, 3), 2), Case(real(2, 3), (2, 1)), Case(real(3), (2, 2)), Case(real(2, 3), (3, 1, 2)),
+             Case(_t, (2,)), Case(real(), 3), Case(real(2), 0), Case(real(2), ()), Case(cplx(2), [2]),
+             Case(empty(0, 2), 2), Case(real(2), np.int64(2))],
+    "repeat": [Case(real(2, 3), 2), Case(real(2, 3), 2, axis=1), Case(real(2, 3), 3, -2), listed(real(3), [2, 0, 1]),
+               Case(real(2, 3), np.array([1, 2]), 0), listed(real(2, 3), [2], axis=0), listed(real(2, 2), [1, 2, 0, 3]),
+               Case(real(), 3), Case(real(2), 0), Case(cplx(2), 2), Case(empty(0, 2), 2), Case(real(3), np.array(2)),
+               listed(empty(0), [])],
 }
-CASES["setitem"] = [case.against(replaced) for case in CASES["setitem"]]

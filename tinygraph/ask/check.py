@@ -15,23 +15,28 @@ from tinygraph.core.node import cotangents, start
 from tinygraph.core.op import Array, is_array
 from tinygraph.differences import numerical_gradient, random_direction, step_for
 from tinygraph.tensors import Tensor, tensor
-from tinygraph.transforms import value_and_grad
+from tinygraph.transforms import grad, jvp, linearize, value_and_grad
+from tinygraph.transforms.trees import LEAF, Structure, flatten
 
 __all__ = ["Row", "check_grads", "gradient_check", "numerical_gradient"]
 
 
-def check_grads(f: Callable[..., Any], args: Any, order: int = 2, *, tol: float | None = None, h: float | None = None,
-                seed: int = 0) -> None:
+def check_grads(f: Callable[..., Any], args: Any, order: int = 2, *, modes: Sequence[str] = ("rev",),
+                tol: float | None = None, h: float | None = None, seed: int = 0) -> None:
     """Raise GradientError unless the derivatives of ``f`` at ``args``, up to an order, agree with central differences.
 
-    Where ``f`` gives more than one number, they are multiplied by random weights and added up. The gradient of the one
-    number in each argument is compared along a random direction. The next order checks the gradient, times a random
-    direction, in the same way. Only where they differ is the worst element looked for, one by one, and named.
+    Where ``f`` gives more than one number, they are multiplied by random weights and added up. The derivative of the
+    one number in each argument is compared along a random direction. The next order checks the derivative along a
+    random direction in the same way. Only where they differ is the worst element looked for, one by one, and named.
 
-    f: a function of Tensors that gives one or a tuple of them, the same whenever it is called, and smooth within h of
-        args (a kink of relu there, or a tie of max, counts as an error)
-    args: a tuple or list of arguments, or a single array; floats and arrays of them are checked, all else passed on
+    f: a function of Tensors that gives one, or containers of them, the same whenever it is called, and smooth within h
+        of args (a kink of relu there, or a tie of max, counts as an error)
+    args: a tuple or list of arguments, or a single one; floats, arrays of them and containers of such arrays (dicts,
+        lists, tuples) are checked, all else passed on
     order: 1 for the gradient, 2 for the gradient of the gradient too, and so on
+    modes: "rev" for the gradient by backprop, "fwd" for the derivative along a direction by `jvp`; with both, each
+        order is taken of either of the order below (forward mode is made of the same rules as backprop, so that
+        backprop of order 2 already looks at what it needs)
     tol: the difference that is allowed, relative above 1; None for 10 √eps of the lowest precision among arguments and
         values: 1.5e-7 in float64, 3.5e-3 in float32
     h: the step (in the units of args); None for its eps^(1/3): 6e-6 in float64, 5e-3 in float32
@@ -39,7 +44,7 @@ def check_grads(f: Callable[..., Any], args: Any, order: int = 2, *, tol: float 
     Raises DTypeError where no argument is real or complex, GradientError also where ``f`` does not repeat itself.
 
     >>> import tinygraph as tg
-    >>> check_grads(tg.tanh, np.array([0.5, -2.0]))
+    >>> check_grads(tg.tanh, np.array([0.5, -2.0]), modes=("rev", "fwd"))
     >>> def wrong(x):
     ...     return (x * x.detach()).sum()
     >>> check_grads(wrong, np.array([1.0, 3.0]))  # doctest: +ELLIPSIS
@@ -48,23 +53,68 @@ def check_grads(f: Callable[..., Any], args: Any, order: int = 2, *, tol: float 
     """
     if order < 1:
         raise ArgumentError(f"check_grads: order is 1 for the gradient or 2 for its gradient too, not {order}{here()}")
+    if not modes or isinstance(modes, str) or set(modes) - {"rev", "fwd"}:
+        raise ArgumentError(f'check_grads: modes are "rev", "fwd" or both, in a tuple, not {modes!r}{here()}')
     name = getattr(f, "__name__", type(f).__name__)
-    arguments = [_plain(x) for x in (args if isinstance(args, (tuple, list)) else (args,))]
-    positions = [i for i, x in enumerate(arguments) if is_array(x) and x.dtype.kind in "fc"]
-    if not positions:
+    arguments = _Arguments(args if isinstance(args, (tuple, list)) else (args,))
+    if not arguments.varied:
         raise DTypeError(f"check_grads: none of the arguments of {name} is a real or complex array, so there is no "
                          f"derivative to check{here()}")
     rng = np.random.default_rng(seed)
     function, dtypes = _weighted(f, arguments, rng, name)
     # Of several precisions the lowest is what all of it is good to.
-    dtype = max([*dtypes, *(arguments[i].dtype for i in positions)], key=lambda dtype: np.finfo(dtype).eps)
+    dtype = max([*dtypes, *(x.dtype for x in arguments.varied)], key=lambda dtype: np.finfo(dtype).eps)
     step, tolerance = step_for(dtype)
     step, tolerance = step if h is None else h, tolerance if tol is None else tol
+    functions = [(name, function)]
     for level in range(1, order + 1):
-        where = name if level == 1 else f"{name}, order {level}"
-        _check_level(function, arguments, positions, rng, step, tolerance, where)
+        for taken, function in functions:
+            where = taken if level == 1 else f"{taken}, order {level}"
+            for mode in modes:
+                _check_level(function, arguments, mode, rng, step, tolerance, where)
         if level < order:
-            function = _directional(function, arguments, positions, rng)
+            several = len(modes) > 1
+            functions = [(f"{taken} by {mode}" if several else taken, _directional(function, arguments, mode, rng))
+                         for taken, function in functions for mode in modes]
+
+
+class _Arguments:
+    """What a function is called with: its floating arrays in one row, and where they stand.
+
+    Attributes:
+        varied: The arrays that are differentiated in, wherever they sit, each a copy.
+        names: What messages call them.
+    """
+
+    def __init__(self, args: Sequence[Any]) -> None:
+        self.varied: list[Array] = []
+        self.names: list[str] = []
+        self._parts: list[tuple[list[Any], Structure]] = []
+        for i, x in enumerate(args):
+            leaves, structure = flatten(x)
+            # A container of mere numbers is rather a shape, an axis or a bound.
+            if not structure.is_leaf and not any(map(is_array, leaves)):
+                leaves, structure = [x], LEAF
+            for k, leaf in enumerate(leaves):
+                leaves[k] = leaf = _plain(leaf)
+                if is_array(leaf) and leaf.dtype.kind in "fc":
+                    self.varied.append(leaf)
+                    self.names.append(f"argument {i}{structure.paths()[k]}")
+                    leaves[k] = _PLACE
+            self._parts.append((leaves, structure))
+
+    def filled(self, arrays: Sequence[Any]) -> list[Any]:
+        """The arguments with other arrays in the places of these."""
+        rest = iter(arrays)
+        return [structure.build([next(rest) if leaf is _PLACE else leaf for leaf in leaves])
+                for leaves, structure in self._parts]
+
+    def fresh(self) -> list[Tensor]:
+        """The arrays in Tensors of their own, so that nothing that f does to one is seen by the next call."""
+        return [tensor(x.copy()) for x in self.varied]
+
+
+_PLACE = object()
 
 
 def _plain(x: Any) -> Any:
@@ -76,11 +126,11 @@ def _plain(x: Any) -> Any:
     return x.copy() if is_array(x) else x
 
 
-def _weighted(f: Callable[..., Any], arguments: list[Any], rng: np.random.Generator,
+def _weighted(f: Callable[..., Any], arguments: _Arguments, rng: np.random.Generator,
               name: str) -> tuple[Callable[..., Any], list[np.dtype[Any]]]:
-    """One real number made of all that ``f`` gives, each element with a random weight; and the dtypes of its values."""
+    """All that ``f`` gives as one real number, each element with a random weight; and the dtypes of its values."""
     with no_grad():
-        arrays, again = ([np.asarray(v) for v in _outputs(f(*map(_fresh, arguments)))] for _ in range(2))
+        arrays, again = ([np.asarray(v) for v in flatten(f(*arguments.filled(arguments.fresh())))[0]] for _ in range(2))
     if not all(np.array_equal(a, b, equal_nan=a.dtype.kind in "fc") for a, b in zip(arrays, again, strict=True)):
         raise GradientError(f"check_grads: {name} gave two different values for the same arguments; give its random "
                             f"generator the same seed in each call{here()}")
@@ -88,8 +138,8 @@ def _weighted(f: Callable[..., Any], arguments: list[Any], rng: np.random.Genera
     alone = len(chosen) == 1 and arrays[chosen[0]].size == 1  # one number, whose own derivative the error can name
     weights = [np.ones_like(arrays[i]) if alone else random_direction(rng, arrays[i]) for i in chosen]
 
-    def number(*args: Any) -> Any:
-        outputs = _outputs(f(*args))
+    def number(*varied: Any) -> Any:
+        outputs = flatten(f(*arguments.filled(varied)))[0]
         return _summed([outputs[i] for i in chosen], weights)
     return number, [arrays[i].dtype for i in chosen]
 
@@ -103,56 +153,67 @@ def _summed(arrays: Sequence[Any], weights: Sequence[Any]) -> Any:
     return total
 
 
-def _outputs(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, (tuple, list)) else (value,)
-
-
-def _fresh(x: Any) -> Any:
-    """An argument in a Tensor of its own, so that nothing that f does to it is seen by the next call."""
-    return tensor(x.copy()) if is_array(x) and x.dtype.kind in "fc" else x
-
-
-def _directional(function: Callable[..., Any], arguments: list[Any], positions: list[int],
+def _directional(function: Callable[..., Any], arguments: _Arguments, mode: str,
                  rng: np.random.Generator) -> Callable[..., Any]:
     """The derivative of ``function`` along a random direction, as a function again."""
-    directions = [random_direction(rng, arguments[i]) for i in positions]
-    differentiated = value_and_grad(function, positions)
+    directions = [random_direction(rng, x) for x in arguments.varied]
+    if mode == "fwd":
+        return lambda *varied: jvp(function, varied, directions)[1]
+    gradient = grad(function, range(len(directions)))
+    return lambda *varied: _summed(gradient(*varied), directions)
 
-    def number(*args: Any) -> Any:
-        return _summed(differentiated(*args)[1], directions)
-    return number
 
-
-def _check_level(function: Callable[..., Any], arguments: list[Any], positions: list[int], rng: np.random.Generator,
+def _check_level(function: Callable[..., Any], arguments: _Arguments, mode: str, rng: np.random.Generator,
                  step: float, tolerance: float, name: str) -> None:
     # Without recording, so that a weight outside the function asks for no second derivative that nobody takes.
     with no_grad():
-        value, gradients = value_and_grad(function, positions)(*map(_fresh, arguments))
-    for i, gradient in zip(positions, (np.asarray(c) for c in gradients), strict=True):
-        x = arguments[i]
-
+        if mode == "rev":
+            value, gradients = value_and_grad(function, range(len(arguments.varied)))(*arguments.fresh())
+        else:
+            value, push = linearize(function, *arguments.fresh())
+    for i, x in enumerate(arguments.varied):
         def at(z: Array, i: int = i) -> Any:
-            return function(*(_fresh(z if k == i else a) for k, a in enumerate(arguments)))
+            return function(*(tensor(z.copy()) if k == i else y for k, y in enumerate(arguments.fresh())))
+
+        def along(v: Array, i: int = i) -> float:
+            """The derivative of the value along v."""
+            if mode == "rev":  # added up in float64
+                products = np.multiply(np.asarray(gradients[i]), v, dtype=np.result_type(v, float))
+                return float(np.real(np.sum(products)))
+            with no_grad():
+                return float(push(*(v if k == i else None for k in range(len(arguments.varied)))))
 
         direction = random_direction(rng, x)
         above, below = (np.asarray(z, x.dtype) for z in (x + step * direction, x - step * direction))
         with no_grad():
             numerical = (float(at(above)) - float(at(below))) / (2 * step)
-        # Along the step that rounding left, not the one that was asked for; added up in float64.
-        products = np.multiply(gradient, above - below, dtype=np.result_type(x, float))
-        backprop = float(np.real(np.sum(products))) / (2 * step)
+        # Along the step that rounding left, not the one that was asked for.
+        found = along(above - below) / (2 * step)
         rounding = 16 * float(np.finfo(x.dtype).eps) * abs(float(value)) / step
         allowed = tolerance * max(1.0, abs(numerical)) + rounding
-        if not abs(backprop - numerical) <= allowed:
-            raise GradientError(_worst(at, x, gradient, step, i, name))
+        if not abs(found - numerical) <= allowed:
+            gradient = np.asarray(gradients[i]) if mode == "rev" else _by_elements(along, x)
+            raise GradientError(_worst(at, x, gradient, step, arguments.names[i], mode, name))
 
 
-def _worst(at: Callable[[Array], Any], x: Array, gradient: Array, h: float, position: int, name: str) -> str:
+def _by_elements(along: Callable[[Array], float], x: Array) -> Array:
+    """The gradient, one element at a time."""
+    gradient, unit = np.zeros_like(x), np.zeros_like(x)
+    for index in np.ndindex(x.shape):
+        for part, factor in ((1, 1), (1j, -1j)) if x.dtype.kind == "c" else ((1, 1),):
+            unit[index] = part
+            gradient[index] += factor * along(unit)
+        unit[index] = 0
+    return gradient
+
+
+def _worst(at: Callable[[Array], Any], x: Array, gradient: Array, h: float, argument: str, mode: str, name: str) -> str:
     """The sentence that names the element whose two derivatives are furthest apart."""
     numerical = numerical_gradient(at, x.copy(), h)
     index = np.unravel_index(int(np.argmax(np.absolute(gradient - numerical))), x.shape)
     place = f" at [{', '.join(map(str, index))}]" if index else ""
-    return (f"check_grads: {name}: the gradient in argument {position}{place} is {gradient[index]:.9g} by backprop and "
+    by = "by backprop" if mode == "rev" else "in forward mode"
+    return (f"check_grads: {name}: the gradient in {argument}{place} is {gradient[index]:.9g} {by} and "
             f"{numerical[index]:.9g} by central differences{here()}")
 
 

@@ -25,14 +25,16 @@ def broadcast_clash(left: Any, right: Any) -> str:
 
 
 def describe(x: Any) -> str:
-    """A value in an error message: an array by dtype and shape, a number as it is.
+    """A value in an error message: an array by dtype and shape, a list of arrays by theirs, a number as it is.
 
     >>> import numpy as np
     >>> describe(np.zeros((2, 3), np.float32)), describe(2)
     ('float32 (2, 3)', '2')
     """
-    if getattr(x, "shape", ()) != ():
+    if getattr(x, "shape", ()) != () and not isinstance(x, type):
         return f"{x.dtype} {x.shape}"
+    if isinstance(x, list | tuple) and any(hasattr(item, "shape") for item in x):
+        return f"[{', '.join(map(describe, x))}]"
     return repr(x)
 
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 from itertools import count
 from types import CodeType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygraph.core.context import GRAD_ENABLED, SCOPE, enable_grad
-from tinygraph.core.errors import DTypeError, GradientError
+from tinygraph.core.context import GRAD_ENABLED, HOOKS, MARKS, WATCHES, enable_grad, watching
+from tinygraph.core.errors import DTypeError, GradientError, TinygraphError
 from tinygraph.core.messages import PACKAGE, here, line_of
 from tinygraph.core.op import Array, Handle, Op, as_array, pick
 
@@ -26,7 +26,7 @@ _last_user_code: list[CodeType | None] = [None]
 
 # Slots that most nodes never fill: reading one that is empty gives this instead.
 UNFILLED: dict[str, Any] = {"grad": None, "name": None, "hooks": None, "code": None, "instruction": -1,
-                            "scope": ()}
+                            "scope": (), "seen": None}
 
 
 class Node:
@@ -43,10 +43,11 @@ class Node:
         code, instruction: The place in the user's code that made it; `location` reads it.
         name, grad, hooks: What the user gave it, and what backward left.
         scope: The names of the `tinygraph.scope` s that it was made in, each with a number, outermost first.
+        seen: What `tinygraph.debug` noted when it was made.
     """
 
     __slots__ = ("code", "grad", "hooks", "instruction", "name", "op", "params", "parents", "requires_grad", "scope",
-                 "serial", "value", "watched")
+                 "seen", "serial", "value", "watched")
 
     op: Op[..., Any] | None
     parents: tuple[Any, ...]
@@ -61,6 +62,7 @@ class Node:
     grad: Array | None
     hooks: dict[int, Callable[[Array], Array | None]] | None
     scope: tuple[str, ...]
+    seen: Any
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -99,8 +101,11 @@ def inner(op: Op[..., Any], parents: tuple[Any, ...], params: dict[str, Any] | N
     node = Node()
     node.op, node.parents, node.params, node.value = op, parents, params, value
     node.serial, node.requires_grad, node.watched = next(SERIAL), True, False
-    if scope := SCOPE.get():
-        node.scope = scope
+    if marks := MARKS.get():
+        if marks.scope:
+            node.scope = marks.scope
+        if marks.watch is not None:
+            marks.watch.made(node)
     # A code object and an offset cost 50 ns; the line is worked out when somebody asks.
     frame: Any = sys._getframe(2)
     code = frame.f_code
@@ -133,17 +138,40 @@ def record(handle: Handle, op: Op[..., Any], inputs: tuple[Any, ...], params: di
         try:
             value = op.forward(*values)
         except Exception as error:
-            raise op.explain(error, tuple(values), {}) from error
+            raise failed(op.explain(error, tuple(values), {}), op, tuple(parents)) from error
     else:
-        value = op.run(tuple(values), params)
+        try:
+            value = op.run(tuple(values), params)
+        except TinygraphError as error:
+            failed(error, op, tuple(parents))
+            raise
     kind = type(handle)
     if not (requires_grad and GRAD_ENABLED.get()):
+        if WATCHES and (watch := watching()) is not None:
+            watch.computed(op, tuple(parents), value)
         return _without_past(kind, op.present(value))
     made = inner(op, tuple(parents), params, value)
     if not op.outputs:
         return wrap(kind, made)
     visible = value[:op.outputs - op.hidden]
     return op.present(tuple(wrap(kind, inner(pick, (made,), {"index": i}, v)) for i, v in enumerate(visible)))
+
+
+class Failure(NamedTuple):
+    """An op that raised, with its inputs as a node would hold them."""
+
+    op: Op[..., Any]
+    parents: tuple[Any, ...]
+
+    def graph(self, message: str) -> Any:
+        """The graph up to it, by the hook of `tinygraph.analysis`."""
+        return HOOKS["failure"](self.op, self.parents, message)
+
+
+def failed(error: TinygraphError, op: Op[..., Any], parents: tuple[Any, ...]) -> TinygraphError:
+    """The error, with what its ``graph`` is made of."""
+    error.failed = Failure(op, parents)
+    return error
 
 
 def _without_past(kind: type[Handle], value: Any) -> Any:
@@ -153,7 +181,7 @@ def _without_past(kind: type[Handle], value: Any) -> Any:
         return type(value)(*arrays) if hasattr(value, "_fields") else type(value)(arrays)
     if isinstance(value, list):
         return [_without_past(kind, v) for v in value]
-    return wrap(kind, leaf(value)) if hasattr(value, "shape") else value
+    return wrap(kind, leaf(value)) if hasattr(value, "dtype") else value
 
 
 def wrap(kind: type[Handle], node: Node) -> Any:
@@ -200,6 +228,8 @@ def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, onl
         hooks: Call the hooks that users registered.
         release: Let each node forget its parents once it is done, so that their values can be freed.
     """
+    watch = watching() if WATCHES else None
+    sweep = None if watch is None else watch.sweep(root, seed, kind)
     pending: dict[Node, Any] = {root: seed}
     heap = [(-root.serial, root)]
     while heap:
@@ -225,7 +255,10 @@ def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, onl
                         values.append(p.value if type(p) is Node else p)  # noqa: PERF401
                 else:
                     y, values = _handles(node, kind)
-                rules = op.rules if params is None else op.bound_rules(params, values)
+                if sweep is None:
+                    rules = op.rules if params is None else op.bound_rules(params, values)
+                else:
+                    g, y, values, rules = sweep.arrived(node, g, y, values)
                 position = -1
                 for parent in parents:
                     position += 1
@@ -254,6 +287,8 @@ def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, onl
             if release:
                 node.parents = ()
         if watched or every:
+            if sweep is not None:
+                sweep.given(node, g)
             yield node, g, handed
 
 
@@ -279,6 +314,8 @@ def backward(root: Handle, seed: Array | None = None, *, create_graph: bool = Fa
     """Add the derivative of ``root`` to the gradient of every watched node it was computed from."""
     node = root.node
     g = start(node, seed)
+    if WATCHES and (watch := watching()) is not None:
+        watch.goes_back(node)
     if create_graph:
         kind = type(root)
         with enable_grad():

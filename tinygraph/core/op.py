@@ -8,6 +8,7 @@ sits inside a container (a list of arrays, an index) becomes an input too; a `Sl
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from collections.abc import Callable
 from types import CodeType
@@ -15,7 +16,14 @@ from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
-from tinygraph.core.errors import ShapeError, TinygraphError, UnsupportedError
+from tinygraph.core.errors import (
+    DTypeError,
+    LinAlgError,
+    MissingDependencyError,
+    ShapeError,
+    TinygraphError,
+    UnsupportedError,
+)
 from tinygraph.core.messages import broadcast_clash, describe, here
 
 Array: TypeAlias = Any
@@ -30,8 +38,11 @@ R = TypeVar("R")
 OPS: dict[str, Op[..., Any]] = {}
 """Every registered op by name."""
 
+COMPOSED: dict[str, Composed[..., Any]] = {}
+"""Every registered function of ops by name: it has no rule of its own, and no node is made of it."""
+
 BY_NUMPY: dict[Any, Op[..., Any]] = {}
-"""The op that stands for a NumPy (or SciPy) function."""
+"""The op, or the function of ops, that stands for a NumPy function; a string names one of a package not imported."""
 
 
 class Handle:
@@ -43,6 +54,12 @@ class Handle:
     def apply(self, op: Op[..., Any], inputs: tuple[Any, ...], params: dict[str, Any] | None) -> Any:
         """Run ``op`` and record it where a gradient may flow; `tinygraph.core.node` does the work."""
         raise NotImplementedError  # pragma: no cover - every handle has its own
+
+
+# What NumPy gives to every ufunc, with the values that ask for nothing; and what to do instead of the others.
+_UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True, "signature": None, "out": None}
+_INSTEAD = {"where": ": it leaves elements undefined; choose them with np.where",
+            "out": ": an array cannot hold what a tensor remembers; assign the result instead"}
 
 
 class Slot(NamedTuple):
@@ -60,7 +77,8 @@ class Op(Generic[P, R]):
         symbol: What the circle of the diagram shows.
         tex: The formulas of the backward arrows, one an input, in TeX; may be empty.
         flops: f(y, *inputs, **params) -> floating-point operations of one forward, or None.
-        numpy: The functions that this op stands for in the NumPy protocols.
+        stands_for: The functions that this op stands for in the NumPy protocols; one of another package, which may
+            not be installed, by its dotted name.
         validate: Checks the values of real inputs before each call; raises one clear sentence.
         mismatch: f(*inputs) -> the sentence that says why these shapes do not fit.
         outputs, hidden: How many arrays the forward returns (0: one, bare), and how many of them, at the end, only
@@ -84,7 +102,7 @@ class Op(Generic[P, R]):
         self.name = function.__name__
         self.function = function
         self.symbol = symbol if symbol is not None else self.name
-        self.numpy = numpy if isinstance(numpy, tuple) else (numpy,)
+        self.stands_for = numpy if isinstance(numpy, tuple) else (numpy,)
         self.tex, self.flops, self.validate, self.mismatch = tex, flops, validate, mismatch
         self.outputs, self.hidden, self.result, self.opaque = outputs, hidden, result, opaque
         self.nested = nested
@@ -110,11 +128,12 @@ class Op(Generic[P, R]):
         self._leading = next((i for i, name in enumerate(self.inputs) if names[i] != name), len(self.inputs))
         self._by_name = self.inputs[self._leading:]
         self._wanted = {rule: _keywords(rule) for rule in (*self.rules, self.nested_rule) if rule is not None}
-        plain = len(self.numpy) == 1 and isinstance(self.numpy[0], np.ufunc) and not self.params
+        self._is_ufunc = bool(self.stands_for) and isinstance(self.stands_for[0], np.ufunc)
+        plain = len(self.stands_for) == 1 and self._is_ufunc and not self.params
         # A ufunc is called bare: the function around it says what it is and would cost 50 ns a call.
-        self.forward: Callable[..., Any] = self.numpy[0] if plain else function
+        self.forward: Callable[..., Any] = self.stands_for[0] if plain else function
         # What the hot path asks: no params and nothing to check; a rule for every input.
-        self.simple = not (self.params or validate or outputs or code.co_kwonlyargcount)
+        self.simple = not (self.params or validate or outputs or code.co_kwonlyargcount or any(self._wanted.values()))
         self.total = self.simple and None not in self.rules
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -127,6 +146,11 @@ class Op(Generic[P, R]):
             if isinstance(x, Handle):
                 return x.apply(self, inputs, params)  # type: ignore[no-any-return]
         return self.present(self.run(tuple(map(as_array, inputs)), params))  # type: ignore[no-any-return]
+
+    @functools.cached_property
+    def numpy(self) -> tuple[Callable[..., Any], ...]:
+        """The functions that this op stands for, those of another package imported now."""
+        return tuple(imported(f) if isinstance(f, str) else f for f in self.stands_for)
 
     @property
     def signature(self) -> inspect.Signature:
@@ -152,13 +176,17 @@ class Op(Generic[P, R]):
                 parts.append(f"*{a.name}")
                 varargs = True
                 continue
+            if a.kind is a.VAR_KEYWORD:
+                parts.append(f"**{a.name}")
+                continue
             if a.kind is a.KEYWORD_ONLY and not keyword_only:
                 keyword_only = True
                 if not varargs:
                     parts.append("*")
             parts.append(f"{a.name}=_{a.name}" if a.default is not a.empty else a.name)
         inputs = "".join(f"{name}, " for name in self.inputs)
-        params = "{" + ", ".join(f"'{name}': {name}" for name in self.params) + "}" if self.params else "None"
+        recorded = self.params or any(self._wanted.values())
+        params = "{" + ", ".join(f"'{name}': {name}" for name in self.params) + "}" if recorded else "None"
         binder: Callable[..., tuple[tuple[Any, ...], dict[str, Any] | None]]
         # As namedtuple does it: the arguments are then sorted by the interpreter's own machinery.
         binder = eval(f"lambda {', '.join(parts)}: (({inputs}), {params})", defaults)
@@ -167,6 +195,8 @@ class Op(Generic[P, R]):
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
         """Sort a call's arguments into (inputs, params), in the form that a node records."""
+        if kwargs and self._is_ufunc:
+            args, kwargs = self._as_ufunc(args, kwargs)
         try:
             inputs, params = self._binder(*args, **kwargs)
         except TypeError as error:
@@ -180,6 +210,22 @@ class Op(Generic[P, R]):
             inputs += tuple(found)
         return inputs, params
 
+    def _as_ufunc(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Do what the keywords of every NumPy ufunc say: convert to ``dtype``, refuse what cannot be done."""
+        rest = {name: value for name, value in kwargs.items() if name not in _UFUNC_DEFAULTS}
+        for name, default in _UFUNC_DEFAULTS.items():
+            given = kwargs.get(name, default)
+            if given is not default and (is_array(given) or given != default):
+                raise UnsupportedError(f"{self.name}: {name}= is not supported{_INSTEAD.get(name, '')}; "
+                                       f"it takes {self.name}{self.signature} and dtype={here()}")
+        if (dtype := rest.pop("dtype", None)) is None:
+            return args, rest
+        arrays = [as_array(x) for x in args]
+        for x in arrays:
+            if hasattr(x, "dtype") and not np.can_cast(x.dtype, dtype, "same_kind"):
+                raise DTypeError(f"{self.name}: dtype={np.dtype(dtype)} cannot hold what {x.dtype} holds{here()}")
+        return tuple(x.astype(dtype) if hasattr(x, "dtype") else x for x in arrays), rest
+
     def run(self, values: tuple[Any, ...], params: dict[str, Any] | None) -> Any:
         """Compute on bare arrays: check the values, run the forward, say what was wrong in one sentence."""
         keywords = {} if params is None else self.filled(params, values)
@@ -191,7 +237,12 @@ class Op(Generic[P, R]):
                 values = values[:self._leading]
         try:
             if self.validate is not None:
-                self.validate(*values, **keywords)
+                # An array that stands for others to come (a recording's) sees to it that they are checked then.
+                later = next((v.check_later for v in values if hasattr(v, "check_later")), None)
+                if later is not None:
+                    later(self.validate, values, keywords)
+                else:
+                    self.validate(*values, **keywords)
             if self._star is not None:
                 before = [keywords[name] for name in self._before_star]
                 rest = {name: value for name, value in keywords.items()
@@ -215,13 +266,18 @@ class Op(Generic[P, R]):
         return self.rules[position] if position < len(self.rules) else self.nested_rule
 
     def bound_rules(self, params: dict[str, Any], values: list[Any]) -> list[Rule | None]:
-        """The rules of a node's inputs, given by name what each asks for: params, and its own position ``k``."""
-        known = dict(self.filled(params, tuple(values)))
+        """The rules of a node's inputs, given by name what each asks for.
+
+        That is a param; its own position ``k`` among the arrays of the nested argument; or ``memo``, a dict in which
+        the rules of one node keep, within one sweep, what they share.
+        """
+        known = {**self.filled(params, tuple(values)), "memo": {}}
         bound: list[Rule | None] = []
         for position in range(len(values)):
             rule = self.rule(position)
             if rule is not None and (wanted := self._wanted[rule]):
-                known["k"] = position - len(self.inputs)
+                if self.nested is not None:
+                    known["k"] = position - len(self.inputs)
                 rule = functools.partial(rule, **{name: known[name] for name in wanted})
             bound.append(rule)
         return bound
@@ -237,17 +293,26 @@ class Op(Generic[P, R]):
 
     def explain(self, error: Exception, values: tuple[Any, ...], keywords: dict[str, Any]) -> TinygraphError:
         """Make one sentence of what NumPy raised: the op, what it was given, why not, and the user's line."""
-        kind = UnsupportedError if isinstance(error, TypeError) else ShapeError
+        if isinstance(error, TinygraphError):
+            return error
+        kind: type[TinygraphError] = UnsupportedError if isinstance(error, TypeError) else ShapeError
+        if isinstance(error, np.linalg.LinAlgError):
+            kind = LinAlgError
         shapes = [getattr(v, "shape", None) for v in values]
         known = all(shape is not None for shape in shapes)
         if self.mismatch is not None and known and kind is ShapeError:
             return kind(f"{self.name}: {self.mismatch(*values, **keywords)}{here()}")
-        if known and len(values) == 2 and not keywords and (clash := broadcast_clash(*shapes)):
+        two = known and len(values) == 2 and not keywords and kind is not LinAlgError
+        if two and (clash := broadcast_clash(*shapes)):
             return kind(f"{self.name}: {shapes[0]} and {shapes[1]} do not broadcast: {clash}{here()}")
-        given = ", ".join(describe(v) for v in values)
+        inside: Any = ()
+        if self.nested in keywords:
+            inside = keywords[self.nested] if self._star == self.nested else (keywords[self.nested],)
+        given = ", ".join(describe(v) for v in (*values, *inside))
         asked = "".join(f", {name}={value!r}" for name, value in keywords.items()
                         if not hasattr(value, "shape") and name != self.nested)
-        return kind(f"{self.name}({given}{asked}): {str(error).splitlines()[0] if str(error) else error!r}{here()}")
+        reason = str(error).splitlines()[0] if str(error) else repr(error)
+        return kind(f"{self.name}({given}{asked}): {reason}{here()}")
 
 
 def op(*, vjp: tuple[Rule | None, ...] | dict[str, Rule | None], **card: Any) -> Callable[[Callable[P, R]], Op[P, R]]:
@@ -271,7 +336,7 @@ def op(*, vjp: tuple[Rule | None, ...] | dict[str, Rule | None], **card: Any) ->
         if made.name in OPS:
             raise TypeError(f"op {made.name} is registered already, by {OPS[made.name].function.__module__}")
         OPS[made.name] = made
-        for function_of_numpy in made.numpy:
+        for function_of_numpy in made.stands_for:
             BY_NUMPY[function_of_numpy] = made
         return made
     return register
@@ -327,6 +392,68 @@ def constant(function: Callable[..., Any], meaning: str) -> Constant[..., Any]:
     return made
 
 
+class Composed(Op[P, R]):
+    """A function of ops: calling it records the ops that it calls, and they bring the rules."""
+
+    def __init__(self, function: Callable[P, R], name: str | None, **card: Any) -> None:
+        super().__init__(function, vjp={}, **card)
+        self.name = name or self.name
+        self.simple = self.total = False
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call the function; what goes wrong within it is told under its name."""
+        super().bind(args, kwargs)
+        try:
+            return self.function(*args, **kwargs)
+        except TinygraphError as error:
+            line = here()
+            told = f"{error}" if str(error).startswith(f"{self.name}") else f"{self.name}: {error}"
+            raise type(error)(told if told.endswith(line) else told + line) from error
+        except (ValueError, TypeError, IndexError, np.exceptions.AxisError) as error:
+            raise self.explain(error, args, kwargs) from error
+
+    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
+        """Take every array out of the arguments, wherever it sits."""
+        found: list[Any] = []
+        params = {name: _take_out(value, found, 0) for name, value in [*enumerate(args), *kwargs.items()]}
+        return tuple(found), {str(name): value for name, value in params.items()}
+
+    def rule(self, position: int) -> Rule | None:
+        """Stand for the rules of the ops within, so that the suite differentiates in every input."""
+        return _of_the_ops_within
+
+
+def _of_the_ops_within(g: Array, y: Array, *inputs: Array) -> Array:
+    raise AssertionError("no node is made of a composed function")  # pragma: no cover
+
+
+def composed(*, name: str | None = None, **card: Any) -> Callable[[Callable[P, R]], Composed[P, R]]:
+    """Register the decorated function of ops: where NumPy's own function is a composition, so is its derivative.
+
+    It has NumPy's signature and is written in plain NumPy, or in ops; on arrays it gives arrays. ``numpy`` names the
+    functions it stands for, so that ``np.name(tensor)`` calls it; ``opaque`` says that it is for NumPy's arrays only;
+    ``name`` is its key in COMPOSED where that is not the function's name.
+
+    >>> import tinygraph as tg
+    >>> from tinygraph.core.op import COMPOSED, composed
+    >>> @composed()
+    ... def rms(a, axis=None):
+    ...     return np.sqrt(np.mean(a * a, axis))
+    >>> rms(np.array([3.0, 3.0])), tg.grad(rms)(np.array([3.0, 3.0]))
+    (np.float64(3.0), array([0.5, 0.5]))
+    >>> del COMPOSED["rms"]
+    """
+    def register(function: Callable[P, R]) -> Composed[P, R]:
+        made = Composed(function, name, **card)
+        if made.name in OPS or made.name in COMPOSED:
+            raise TypeError(f"{made.name} is registered already")
+        COMPOSED[made.name] = made
+        for function_of_numpy in made.stands_for:
+            BY_NUMPY[function_of_numpy] = made
+        return made
+    return register
+
+
 @functools.cache
 def load_plugins() -> None:
     """Import what other packages registered as entry points of the group ``tinygraph.ops``, once."""
@@ -336,15 +463,15 @@ def load_plugins() -> None:
 
 
 def find(name: str) -> Op[..., Any]:
-    """The op of this name; looks among the plugins before it gives up with a KeyError.
+    """The op, or function of ops, of this name; looks among the plugins before it gives up with a KeyError.
 
     >>> from tinygraph.core.op import find
     >>> find("relu").name
     'relu'
     """
-    if name not in OPS:
+    if name not in OPS and name not in COMPOSED:
         load_plugins()
-    return OPS[name]
+    return OPS[name] if name in OPS else COMPOSED[name]
 
 
 @op(vjp=(None,), symbol="[i]")
@@ -357,6 +484,24 @@ def pick(value: Any, index: int) -> Any:
     np.int64(20)
     """
     return value[index]
+
+
+@functools.cache
+def imported(name: str) -> Callable[..., Any]:
+    """The function that a dotted name such as ``scipy.special.erf`` stands for; its package is imported now.
+
+    Raises MissingDependencyError, which says how to install the package.
+
+    >>> imported("math.hypot")(3, 4)
+    5.0
+    """
+    module, _, function = name.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
+    except ImportError as error:
+        package = name.partition(".")[0]
+        raise MissingDependencyError(f"{name} needs {package}, which is not installed: "
+                                     f"pip install 'tinygraph[{package}]'{here()}") from error
 
 
 def as_array(x: Any) -> Any:

@@ -7,6 +7,7 @@ more than once. What goes wrong then is found here and named, in one sentence ea
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 from tinygraph.core.context import no_grad
 from tinygraph.core.errors import ArgumentError, GradientError, UnsupportedError
 from tinygraph.core.messages import describe, here
+from tinygraph.core.node import Node
 from tinygraph.core.op import Array, Handle, Op, as_array, is_array
 from tinygraph.differences import numerical_gradient, random_direction, step_for
 from tinygraph.nn import faults
@@ -78,7 +80,7 @@ class WrappedLayer:
         self._share()
         arrays = (*map(as_array, inputs), *self.weights.values())
         wanted = sum(isinstance(x, Handle) and x.node.requires_grad for x in arrays)
-        return self.op(*arrays, call=_Call(keywords, wanted))
+        return self.op(*arrays, call=_Call(keywords, wanted, self))
 
     def __repr__(self) -> str:
         weights = "".join(f", {name} {weight.shape}" for name, weight in self.weights.items())
@@ -111,6 +113,18 @@ class WrappedLayer:
         if found and self.strict:
             raise GradientError(found[0] + here())
         return found
+
+    def copied(self) -> WrappedLayer:
+        """The same on a copy of the layer's object: what is tried with it leaves this one as it is.
+
+        >>> class Double:
+        ...     def forward(self, x): return 2 * x
+        ...     def backward(self, dout): return 2 * dout
+        >>> layer = wrap_layer(Double())
+        >>> layer.copied().layer is layer.layer
+        False
+        """
+        return WrappedLayer(copy.deepcopy(self.layer), list(self.weights))
 
     # --- forward ------------------------------------------------------------------------------------------------
 
@@ -297,10 +311,10 @@ class _Call:
     once, for the ``dout`` that it was computed for; whatever is asked again belongs to another sweep.
     """
 
-    __slots__ = ("_dout", "_g", "_gradients", "_taken", "_wanted", "keywords", "number", "saved", "trouble")
+    __slots__ = ("_dout", "_g", "_gradients", "_taken", "_wanted", "keywords", "layer", "number", "saved", "trouble")
 
-    def __init__(self, keywords: dict[str, Any], wanted: int = 0) -> None:
-        self.keywords, self._wanted = keywords, wanted
+    def __init__(self, keywords: dict[str, Any], wanted: int = 0, layer: WrappedLayer | None = None) -> None:
+        self.keywords, self._wanted, self.layer = keywords, wanted, layer
         self.number, self.trouble = 0, ""
         self.saved: dict[str, Any] = {}
         self._g: Array = None
@@ -364,6 +378,12 @@ def wrap_layer(layer: Any, *, weights: Sequence[str] | None = None, strict: bool
     (array([3., 3.]), array([3.]))
     """
     return WrappedLayer(layer, weights, strict)
+
+
+def layer_of(node: Node) -> WrappedLayer | None:
+    """The wrapped layer whose call a node is; None for any other node."""
+    call = node.params.get("call") if node.params is not None else None
+    return call.layer if isinstance(call, _Call) else None
 
 
 def _is_weight(value: Any) -> bool:

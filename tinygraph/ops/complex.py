@@ -6,6 +6,8 @@ holomorphic f is g f'(z), without conjugation. (PyTorch's gradient is the conjug
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from tinygraph.core.op import Array, op
@@ -39,3 +41,33 @@ def conj(x: Array) -> Array:
     np.complex128(1-2j)
     """
     return np.conj(x)
+
+
+@op(symbol="Re", numpy=np.real_if_close, vjp=(lambda g, y, a: g,))
+def real_if_close(a: Array, tol: float = 100) -> Array:
+    """The real part, where every imaginary part is within ``tol`` (in the dtype's eps) of 0, else a itself.
+
+    >>> real_if_close(np.array([1 + 0j]))
+    array([1.])
+    """
+    return np.real_if_close(a, tol)
+
+
+def _angle_dz(g: Array, y: Array, z: Array, *, deg: bool) -> Array:
+    if not np.iscomplexobj(z):
+        return np.zeros_like(g)
+    turn = np.where(z == 0, 0, -1j / np.where(z == 0, 1, z))
+    return g * (180 / math.pi * turn if deg else turn)
+
+
+@op(symbol="arg", numpy=np.angle, vjp=(_angle_dz,))
+def angle(z: Array, deg: bool = False) -> Array:
+    """Angle of a complex number in (-π, π] (radians, or degrees on request), elementwise; its derivative at 0 is 0.
+
+    >>> angle(1j, deg=True)
+    np.float64(90.0)
+    """
+    return np.angle(z, deg)
+
+
+conjugate = conj

@@ -1,16 +1,16 @@
-"""Elementwise ops: arithmetic, powers, absolute values, choices, and the activations of the lecture.
+"""Elementwise ops: arithmetic, powers and roots, absolute values, units of angles, and the activations of the lecture.
 
-Kinks follow one written rule each: where two arguments of a maximum tie they share the gradient equally, |x| has
-derivative 0 at 0, `clip` passes the gradient on at its bounds, `relu` has derivative 0 at 0.
+Kinks follow one written rule each: |x| and `relu` have derivative 0 at 0.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, op
+from tinygraph.core.op import Array, Constant, composed, op
 
 Number = (int, float, complex)
 
@@ -88,6 +88,28 @@ def remainder(a: Array, b: Array) -> Array:
     return np.remainder(a, b)
 
 
+@op(symbol="fmod", numpy=np.fmod, flops=_size,
+    # As y was rounded, so is the number of times that b went into a.
+    vjp=(lambda g, y, a, b: g, lambda g, y, a, b: -g * np.rint((a - y) / b)))
+def fmod(a: Array, b: Array) -> Array:
+    """What is left of a after whole multiples of b, with the sign of a: a - b trunc(a / b).
+
+    >>> fmod(-7.0, 4.0)
+    np.float64(-3.0)
+    """
+    return np.fmod(a, b)
+
+
+@op(symbol="x 2ⁿ", numpy=np.ldexp, flops=_size, vjp=(lambda g, y, x1, x2: np.ldexp(g, x2), None))
+def ldexp(x1: Array, x2: Array) -> Array:
+    """x1 times 2 to the power of the integer x2, elementwise.
+
+    >>> ldexp(3.0, 2)
+    np.float64(12.0)
+    """
+    return np.ldexp(x1, x2)
+
+
 def _power_da(g: Array, y: Array, a: Array, b: Array) -> Array:
     if isinstance(b, Number):  # known when the rule is chosen, so no value is branched on
         if b == 0:
@@ -112,6 +134,18 @@ def power(a: Array, b: Array) -> Array:
     np.float64(9.0)
     """
     return np.power(a, b)
+
+
+@op(symbol="pow", numpy=np.float_power, flops=_size,
+    tex=(r"\frac{\partial L}{\partial Y} B A^{B-1}", r"\frac{\partial L}{\partial Y} Y \log A"),
+    vjp=(_power_da, _power_db))
+def float_power(a: Array, b: Array) -> Array:
+    """`power` computed in double precision at least, whatever the dtypes.
+
+    >>> float_power(2, -1)
+    np.float64(0.5)
+    """
+    return np.float_power(a, b)
 
 
 @op(symbol="−", numpy=np.negative, flops=_size, tex=(r"-\frac{\partial L}{\partial Y}",), vjp=(lambda g, y, x: -g,))
@@ -167,6 +201,17 @@ def absolute(x: Array) -> Array:
     return np.absolute(x)
 
 
+@op(symbol="|x|", numpy=np.fabs, flops=_size, tex=(r"\frac{\partial L}{\partial Y} \operatorname{sign} X",),
+    vjp=(lambda g, y, x: g * np.sign(x),))
+def fabs(x: Array) -> Array:
+    """Absolute value of real numbers as floating-point ones, elementwise; its derivative at 0 is 0.
+
+    >>> fabs(-3)
+    np.float64(3.0)
+    """
+    return np.fabs(x)
+
+
 @op(symbol="x²", numpy=np.square, flops=_size, tex=(r"2X \frac{\partial L}{\partial Y}",),
     vjp=(lambda g, y, x: g * (2 * x),))
 def square(x: Array) -> Array:
@@ -189,6 +234,17 @@ def sqrt(x: Array) -> Array:
     return np.sqrt(x)
 
 
+@op(symbol="∛", numpy=np.cbrt, flops=_size, tex=(r"\frac{1}{3Y^2} \frac{\partial L}{\partial Y}",),
+    vjp=(lambda g, y, x: g / (3 * (y * y)),))
+def cbrt(x: Array) -> Array:
+    """Cube root, elementwise, also of negative numbers; its derivative at 0 is infinite.
+
+    >>> cbrt(-8.0)
+    np.float64(-2.0)
+    """
+    return np.cbrt(x)
+
+
 @op(symbol="1/x", numpy=np.reciprocal, flops=_size, tex=(r"-Y^2 \frac{\partial L}{\partial Y}",),
     vjp=(lambda g, y, x: -g * (y * y),))
 def reciprocal(x: Array) -> Array:
@@ -198,6 +254,26 @@ def reciprocal(x: Array) -> Array:
     np.float64(0.25)
     """
     return np.reciprocal(x)
+
+
+@op(symbol="° → rad", numpy=(np.deg2rad, np.radians), flops=_size, vjp=(lambda g, y, x: g * (math.pi / 180),))
+def deg2rad(x: Array) -> Array:
+    """Radians of an angle in degrees, elementwise: π x / 180. ``radians`` is another name for it.
+
+    >>> deg2rad(180.0)
+    np.float64(3.141592653589793)
+    """
+    return np.deg2rad(x)
+
+
+@op(symbol="rad → °", numpy=(np.rad2deg, np.degrees), flops=_size, vjp=(lambda g, y, x: g * (180 / math.pi),))
+def rad2deg(x: Array) -> Array:
+    """Degrees of an angle in radians, elementwise: 180 x / π. ``degrees`` is another name for it.
+
+    >>> rad2deg(np.pi)
+    np.float64(180.0)
+    """
+    return np.rad2deg(x)
 
 
 @op(symbol="σ", flops=lambda y, x: 4 * np.size(y), tex=(r"\frac{\partial L}{\partial Y} \odot Y \odot (1 - Y)",),
@@ -223,77 +299,39 @@ def relu(x: Array) -> Array:
     return np.maximum(x, 0)
 
 
-def _share(g: Array, wins: Array, ties: Array) -> Array:
-    return np.where(ties, 0.5 * g, np.where(wins, g, 0))
+@composed(numpy=np.divmod)
+def divmod(a: Array, b: Array) -> tuple[Array, Array]:
+    """How many whole multiples of b are in a, and what is left: `floor_divide` and `remainder`.
 
-
-@op(symbol="max", numpy=np.maximum, flops=_size,
-    vjp=(lambda g, y, a, b: _share(g, a > b, a == b), lambda g, y, a, b: _share(g, b > a, a == b)))
-def maximum(a: Array, b: Array) -> Array:
-    """The larger of two, elementwise; where they tie, each has half of the gradient.
-
-    >>> maximum(1.0, 2.0)
-    np.float64(2.0)
+    >>> divmod(7.0, 4.0)
+    (np.float64(1.0), np.float64(3.0))
     """
-    return np.maximum(a, b)
+    return floor_divide(a, b), remainder(a, b)
 
 
-@op(symbol="min", numpy=np.minimum, flops=_size,
-    vjp=(lambda g, y, a, b: _share(g, a < b, a == b), lambda g, y, a, b: _share(g, b < a, a == b)))
-def minimum(a: Array, b: Array) -> Array:
-    """The smaller of two, elementwise; where they tie, each has half of the gradient.
+@composed(numpy=np.modf)
+def modf(x: Array) -> tuple[Array, Array]:
+    """Fractional part and whole part, elementwise, each with the sign of x.
 
-    >>> minimum(1.0, 2.0)
-    np.float64(1.0)
+    >>> modf(-2.5)
+    (np.float64(-0.5), np.float64(-2.0))
     """
-    return np.minimum(a, b)
+    return np.fmod(np.where(np.isinf(x), 0, x), 1), np.trunc(x)
 
 
-@op(symbol="where", numpy=np.where,
-    vjp=(None, lambda g, y, condition, x1, x2: np.where(condition, g, 0),
-         lambda g, y, condition, x1, x2: np.where(condition, 0, g)))
-def where(condition: Array, x1: Array, x2: Array) -> Array:
-    """x1 where the condition holds, x2 elsewhere; no gradient leaks from the branch that was not taken.
+_exponent = Constant(np.frexp, "Mantissa and exponent, of which a derivative needs the second.")
 
-    >>> where(np.array([True, False]), 1.0, 2.0)
-    array([1., 2.])
+
+@composed(numpy=np.frexp)
+def frexp(x: Array) -> tuple[Array, Array]:
+    """Mantissa m, of size in [0.5, 1), and exponent n with x = m 2**n, elementwise.
+
+    >>> frexp(12.0)
+    (np.float64(0.75), np.int32(4))
     """
-    return np.where(condition, x1, x2)
+    _, exponent = _exponent(x)
+    return np.ldexp(x, -exponent), exponent
 
 
-def _bounds(a_min: Array, a_max: Array, min: Array, max: Array) -> tuple[Array, Array]:
-    """The two bounds, whichever of NumPy's names they came by."""
-    return (min if a_min is None else a_min), (max if a_max is None else a_max)
-
-
-def _clip_da(g: Array, y: Array, a: Array, *bounds: Array) -> Array:
-    low, high = _bounds(*bounds)
-    if low is None and high is None:
-        return g
-    if low is None or high is None:
-        return np.where(a <= high if low is None else a >= low, g, 0)
-    return np.where((a >= low) & (a <= high), g, 0)
-
-
-def _clip_dlow(g: Array, y: Array, a: Array, *bounds: Array) -> Array:
-    low, high = _bounds(*bounds)
-    return np.where(a < low if high is None else (a < low) & (low <= high), g, 0)
-
-
-def _clip_dhigh(g: Array, y: Array, a: Array, *bounds: Array) -> Array:
-    low, high = _bounds(*bounds)  # where they cross, NumPy gives the upper one
-    return np.where((a if low is None else np.maximum(a, low)) > high, g, 0)
-
-
-@op(symbol="clip", numpy=np.clip, flops=_size, vjp={
-    "a": _clip_da, "a_min": _clip_dlow, "a_max": _clip_dhigh, "min": _clip_dlow, "max": _clip_dhigh})
-def clip(a: Array, a_min: Array = None, a_max: Array = None, out: None = None, *, min: Array = None,
-         max: Array = None) -> Array:
-    """Values below a_min raised to it and values above a_max lowered to it; None sets no bound.
-
-    A value that equals a bound passes its gradient on. ``min`` and ``max`` are other names for the bounds.
-
-    >>> clip(np.array([-2.0, 0.5, 3.0]), 0, 1)
-    array([0. , 0.5, 1. ])
-    """
-    return np.clip(a, *_bounds(a_min, a_max, min, max))
+# NumPy's other names.
+abs, degrees, mod, pow, radians, true_divide = absolute, rad2deg, remainder, power, deg2rad, divide

@@ -1,35 +1,53 @@
-"""Products of vectors and matrices, the lecture's affine layer, and norms."""
+"""Products of vectors and matrices, and the lecture's affine layer."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from tinygraph.core.op import Array, op
-from tinygraph.ops.reduction import spread
+from tinygraph.ops.join import places_of, shape_of
 
 
-def _turned(w: Array) -> Array:
-    return np.swapaxes(w, -1, -2)
+def turned(a: Array) -> Array:
+    """Each matrix of a stack transposed."""
+    return np.swapaxes(a, -1, -2)
+
+
+def adjoint(a: Array) -> Array:
+    """Each matrix of a stack transposed and conjugated."""
+    return np.conj(turned(a)) if np.iscomplexobj(a) else turned(a)
+
+
+@functools.cache
+def _tuple_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    return type(function(np.eye(1)))
+
+
+def named(function: Callable[..., Any]) -> Callable[..., Any]:
+    """For a card's ``result``: the named tuple that a NumPy function gives, for which NumPy has no public name."""
+    return lambda *parts: _tuple_of(function)(*parts) if len(parts) > 1 else parts[0]
 
 
 def _matmul_dx(g: Array, y: Array, x: Array, w: Array) -> Array:
     nx, nw = len(x.shape), len(w.shape)
     if nx > 1 and nw > 1:
-        return np.matmul(g, _turned(w))
+        return np.matmul(g, turned(w))
     if nw == 1:
         return np.expand_dims(g, -1) * w if nx > 1 else g * w
-    return np.matmul(np.expand_dims(g, -2), _turned(w))[..., 0, :]
+    return np.matmul(np.expand_dims(g, -2), turned(w))[..., 0, :]
 
 
 def _matmul_dw(g: Array, y: Array, x: Array, w: Array) -> Array:
     nx, nw = len(x.shape), len(w.shape)
     if nx > 1 and nw > 1:
-        return np.matmul(_turned(x), g)
+        return np.matmul(turned(x), g)
     if nx == 1:
         return np.expand_dims(x, -1) * np.expand_dims(g, -2) if nw > 1 else g * x
-    return np.matmul(_turned(x), np.expand_dims(g, -1))[..., 0]
+    return np.matmul(turned(x), np.expand_dims(g, -1))[..., 0]
 
 
 def _matmul_mismatch(x: Array, w: Array, *bias: Array) -> str:
@@ -63,9 +81,9 @@ def matmul(x: Array, w: Array) -> Array:
 def _paired(a: Array, b: Array, axes: Any) -> tuple[list[int], list[int]]:
     """The axes of a and of b that a tensordot sums over, as two lists of non-negative ints."""
     na, nb = len(np.shape(a)), len(np.shape(b))
-    if isinstance(axes, int):
+    if not hasattr(axes, "__len__"):
         return list(range(na - axes, na)), list(range(axes))
-    left, right = ([axis] if isinstance(axis, int) else list(axis) for axis in axes)
+    left, right = (list(axis) if hasattr(axis, "__len__") else [axis] for axis in axes)
     return [axis % na for axis in left], [axis % nb for axis in right]
 
 
@@ -174,6 +192,107 @@ def outer(a: Array, b: Array, out: None = None) -> Array:
     return np.outer(a, b)
 
 
+def _flat(a: Array) -> Array:
+    return np.ravel(a) if np.shape(a) else a
+
+
+@op(symbol="vdot", numpy=np.vdot, flops=lambda y, a, b: 2 * int(np.size(a)),
+    vjp=(lambda g, y, a, b: np.reshape(np.conj(g * _flat(b)), np.shape(a)),
+         lambda g, y, a, b: np.reshape(g * np.conj(_flat(a)), np.shape(b))))
+def vdot(a: Array, b: Array) -> Array:
+    """Sum of the products of conj(a) and b, both flattened first: the inner product of complex vectors.
+
+    >>> vdot(np.array([1j, 2.0]), np.array([1j, 3.0]))
+    np.complex128(7+0j)
+    """
+    return np.vdot(a, b)
+
+
+def _vecdot_back(g: Array, ours: Array, others: Array, axis: int) -> Array:
+    """g times the other operand, with the axis that was summed back in our place of it."""
+    n, m = len(np.shape(ours)), len(np.shape(others))
+    c = np.expand_dims(g, -1) * np.moveaxis(others, axis if axis < 0 else axis - m, -1)
+    # Broadcasting aligns axes at their ends, so the place is counted from there.
+    return np.moveaxis(c, -1, axis if axis < 0 else axis - n)
+
+
+@op(symbol="vecdot", numpy=(np.vecdot, np.linalg.vecdot),
+    flops=lambda y, x1, x2, axis: 2 * int(np.size(y)) * int(np.shape(x1)[axis]),
+    vjp=(lambda g, y, x1, x2, *, axis: np.conj(_vecdot_back(g, x1, x2, axis)),
+         lambda g, y, x1, x2, *, axis: _vecdot_back(g, x2, np.conj(x1), axis)))
+def vecdot(x1: Array, x2: Array, axis: int = -1) -> Array:
+    """Sum of the products of conj(x1) and x2 over one axis of each; the other axes broadcast.
+
+    x1: (..., n)   x2: (..., n)  ->  (...)
+
+    >>> vecdot(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
+    array([21., 43.])
+    """
+    return np.vecdot(x1, x2, axis=axis)  # type: ignore[call-overload]
+
+
+@op(symbol="matvec", numpy=getattr(np, "matvec", ()), flops=lambda y, x1, x2: 2 * int(np.size(y)) * np.shape(x1)[-1],
+    vjp=(lambda g, y, x1, x2: np.expand_dims(g, -1) * np.expand_dims(x2, -2),
+         lambda g, y, x1, x2: np.matmul(turned(x1), np.expand_dims(g, -1))[..., 0]))
+def matvec(x1: Array, x2: Array) -> Array:
+    """Product of matrices and vectors; the leading axes broadcast.
+
+    x1: (..., m, n)   x2: (..., n)  ->  (..., m)
+
+    >>> matvec(np.eye(2), np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])).shape
+    (3, 2)
+    """
+    return np.matmul(x1, np.expand_dims(x2, -1))[..., 0]  # np.matvec came with NumPy 2.2
+
+
+@op(symbol="vecmat", numpy=getattr(np, "vecmat", ()), flops=lambda y, x1, x2: 2 * int(np.size(y)) * np.shape(x1)[-1],
+    vjp=(lambda g, y, x1, x2: np.conj(np.matmul(x2, np.expand_dims(g, -1))[..., 0]),
+         lambda g, y, x1, x2: np.conj(np.expand_dims(x1, -1)) * np.expand_dims(g, -2)))
+def vecmat(x1: Array, x2: Array) -> Array:
+    """Product of conjugated row vectors and matrices; the leading axes broadcast.
+
+    x1: (..., n)   x2: (..., n, m)  ->  (..., m)
+
+    >>> vecmat(np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), np.eye(2)).shape
+    (3, 2)
+    """
+    return np.matmul(np.expand_dims(np.conj(x1), -2), x2)[..., 0, :]  # np.vecmat came with NumPy 2.2
+
+
+def _chained(arrays: list[Array], row: bool, column: bool) -> Array:
+    """The product of several matrices; the first may be a vector that is a row, the last one that is a column."""
+    head = np.expand_dims(arrays[0], 0) if row and len(np.shape(arrays[0])) == 1 else arrays[0]
+    if len(arrays) == 1:
+        return np.expand_dims(head, -1) if column and len(np.shape(head)) == 1 else head
+    tail = np.expand_dims(arrays[-1], -1) if column and len(np.shape(arrays[-1])) == 1 else arrays[-1]
+    return np.linalg.multi_dot([head, *arrays[1:-1], tail])
+
+
+def _multi_dot_back(g: Array, y: Array, *inputs: Array, arrays: Any, k: int) -> Array:
+    arrays = list(arrays)
+    i, *within = places_of(arrays)[k]  # arrays may stand within a list that is a matrix
+    first, last = shape_of(arrays[0]), shape_of(arrays[-1])
+    c = np.reshape(g, (first[0] if len(first) > 1 else 1, last[-1] if len(last) > 1 else 1))
+    if i > 0:
+        c = np.matmul(turned(_chained(arrays[:i], True, False)), c)
+    if i + 1 < len(arrays):
+        c = np.matmul(c, turned(_chained(arrays[i + 1:], False, True)))
+    c = np.reshape(c, shape_of(arrays[i]))
+    return c[tuple(within)] if within else c
+
+
+@op(symbol="dot", numpy=np.linalg.multi_dot, nested="arrays", vjp={"arrays": _multi_dot_back})
+def multi_dot(arrays: Any, *, out: None = None) -> Array:
+    """Product of two or more matrices, in the order that costs least.
+
+    The first may be a vector, which is a row then, and the last one, which is a column.
+
+    >>> multi_dot([np.ones((2, 30)), np.ones((30, 4)), np.ones(4)])
+    array([120., 120.])
+    """
+    return np.linalg.multi_dot(arrays)
+
+
 @op(symbol="+", flops=lambda y, x, b: int(np.size(y)), vjp=(lambda g, y, x, b: g, lambda g, y, x, b: g),
     tex=(r"\frac{\partial L}{\partial Y}", r"\sum_N \frac{\partial L}{\partial Y}"))
 def add_bias(x: Array, b: Array) -> Array:
@@ -203,23 +322,3 @@ def affine(x: Array, w: Array, b: Array) -> Array:
     (2, 4)
     """
     return np.matmul(x, w) + b
-
-
-def _norm_dx(g: Array, y: Array, x: Array, *, axis: Any, keepdims: bool) -> Array:
-    y = spread(y, x, axis, keepdims)
-    return spread(g, x, axis, keepdims) * (np.conj(x) / np.where(y == 0, 1, y))
-
-
-@op(symbol="‖x‖", numpy=np.linalg.norm, flops=lambda y, x, **params: 2 * int(np.size(x)), vjp=(_norm_dx,))
-def norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
-    """Euclidean length of vectors, Frobenius norm of matrices: sqrt(Σ |x|²); its derivative at 0 is 0.
-
-    ``ord`` may be None, "fro" for matrices and 2 for vectors, all of which are this one norm.
-
-    >>> norm(np.array([3.0, 4.0]))
-    np.float64(5.0)
-    """
-    vectors = isinstance(axis, int) or (axis is None and len(np.shape(x)) == 1)
-    if not (ord is None or (ord == 2 and vectors) or (ord == "fro" and not vectors)):
-        raise TypeError(f"ord={ord!r} has no derivative rule here; use None, 2 for vectors or 'fro' for matrices")
-    return np.linalg.norm(x, axis=axis, keepdims=keepdims)

@@ -71,7 +71,7 @@ def check_labels(z: Array, t: Array) -> None:
     if are_indices(z, t):
         if len(zs) == 2 and ts[0] != zs[0]:
             raise ShapeError(f"{ts[0]} labels for {zs[0]} rows of logits {zs}")
-        if np.size(t) and (np.min(t) < 0 or np.max(t) >= zs[-1]):
+        if np.prod(ts) and not _is_lazy(t) and (np.min(t) < 0 or np.max(t) >= zs[-1]):
             raise ArgumentError(f"labels from {np.min(t)} to {np.max(t)} for logits {zs}: class indices go from 0 to "
                                 f"{zs[-1] - 1}")
         return
@@ -84,12 +84,19 @@ def check_labels(z: Array, t: Array) -> None:
                          f"distribution a row {zs}")
     if kind not in "fiub":
         raise DTypeError(f"labels of dtype {t.dtype}: give integer class indices or real distributions")
+    if _is_lazy(t):
+        return
     sums = np.sum(t, axis=-1)
     tolerance = 1e-3 if t.dtype.itemsize < 8 else 1e-6
     worst = np.max(np.absolute(sums - 1)) if np.size(sums) else 0.0
     if not worst <= tolerance:
         raise ArgumentError(f"labels {ts} are read as one distribution a row, and a row's sum is off one by "
                             f"{worst:.3g}; class indices would be integers of shape {zs[:-1]}")
+
+
+def _is_lazy(t: Array) -> bool:
+    """Whether a look at the values would compute them here and now, as of a Dask array."""
+    return hasattr(t, "__dask_graph__")
 
 
 def _rows(z: Array) -> int:

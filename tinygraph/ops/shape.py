@@ -1,38 +1,45 @@
-"""Ops that move values about and compute nothing: reshape, transpose, broadcast, join, convert."""
+"""Ops that move values about and compute nothing: reshape, transpose, broadcast, flip, roll, convert."""
 
 from __future__ import annotations
 
-import math
-import sys
 from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, is_array, op
+from tinygraph.core.op import Array, as_array, composed, op
 
 
-@op(symbol="reshape", numpy=np.reshape, vjp=(lambda g, y, a: np.reshape(g, np.shape(a)),))
-def reshape(a: Array, shape: Any, order: str = "C") -> Array:
-    """The same elements in another shape; one size may be -1.
+def _in_known_order(order: Any) -> Any:
+    """The order, unless it is one that asks how the elements lie in memory: of that a graph knows nothing."""
+    if order not in ("C", "F"):
+        raise ValueError(f"order={order!r} depends on how an array lies in memory; give 'C' or 'F'")
+    return order
+
+
+def _reshaped(a: Array, shape: Any, order: Any) -> Array:
+    return np.reshape(a, shape) if order == "C" else np.reshape(a, shape, order)  # Dask's knows no order
+
+
+@op(symbol="reshape", numpy=np.reshape, vjp=(lambda g, y, a, *, order: _reshaped(g, np.shape(a), order),))
+def reshape(a: Array, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Array:
+    """The same elements in another shape; one size may be -1. ``order`` F counts the first axis fastest.
 
     >>> reshape(np.arange(6.0), (2, -1)).shape
     (2, 3)
     """
-    if order != "C":
-        raise ValueError("only order='C' keeps the elements in the order that the graph knows")
-    return np.reshape(a, shape)
+    order = _in_known_order(order)
+    return _reshaped(a, shape, order) if copy is None else np.reshape(a, shape, order, copy=copy)
 
 
-@op(symbol="ravel", numpy=np.ravel, vjp=(lambda g, y, a: np.reshape(g, np.shape(a)),))
-def ravel(a: Array, order: str = "C") -> Array:
+@op(symbol="ravel", numpy=np.ravel, vjp=(lambda g, y, a, *, order: _reshaped(g, np.shape(a), order),))
+def ravel(a: Array, order: Any = "C") -> Array:
     """All elements in one axis.
 
     >>> ravel(np.ones((2, 3))).shape
     (6,)
     """
-    if order != "C":
-        raise ValueError("only order='C' keeps the elements in the order that the graph knows")
-    return np.ravel(a)
+    order = _in_known_order(order)
+    return np.ravel(a) if order == "C" else np.ravel(a, order)
 
 
 def _transpose_back(g: Array, y: Array, a: Array, *, axes: Any) -> Array:
@@ -94,6 +101,72 @@ def squeeze(a: Array, axis: Any = None) -> Array:
     return np.squeeze(a, axis)
 
 
+@composed(numpy=np.rollaxis)
+def rollaxis(a: Array, axis: int, start: int = 0) -> Array:
+    """One axis moved so that it stands before the axis that is now at ``start``.
+
+    >>> rollaxis(np.ones((2, 3, 4)), 2).shape
+    (4, 2, 3)
+    """
+    ndim = np.ndim(a)
+    source, goal = axis + ndim * (axis < 0), start + ndim * (start < 0)
+    if not 0 <= source < ndim or not 0 <= goal <= ndim:
+        raise ValueError(f"axis {axis} and start {start} must lie within the {ndim} axes")
+    return np.moveaxis(a, source, goal - (source < goal))
+
+
+@composed(numpy=(np.matrix_transpose, np.linalg.matrix_transpose))
+def matrix_transpose(x: Array) -> Array:
+    """Each matrix of the last two axes transposed.
+
+    >>> matrix_transpose(np.ones((5, 2, 3))).shape
+    (5, 3, 2)
+    """
+    if np.ndim(x) < 2:
+        raise ValueError(f"a matrix has 2 axes, and this has shape {np.shape(x)}")
+    return np.swapaxes(x, -1, -2)
+
+
+def _each(reshaped: Any, arrays: tuple[Any, ...]) -> Any:
+    """The arrays with more axes: a tuple of them, or the one there is."""
+    several = tuple(reshaped(as_array(a)) for a in arrays)
+    return several[0] if len(several) == 1 else several
+
+
+@composed(numpy=np.atleast_1d)
+def atleast_1d(*arys: Array) -> Any:
+    """A number as an array of one element; arrays as they are. Of several arguments, a tuple.
+
+    >>> atleast_1d(2.0, np.ones(2))
+    (array([2.]), array([1., 1.]))
+    """
+    return _each(lambda a: a if np.ndim(a) else np.reshape(a, (1,)), arys)
+
+
+@composed(numpy=np.atleast_2d)
+def atleast_2d(*arys: Array) -> Any:
+    """A vector of n elements as a matrix (1, n); a number as (1, 1). Of several arguments, a tuple.
+
+    >>> atleast_2d(np.ones(3)).shape
+    (1, 3)
+    """
+    return _each(lambda a: a if np.ndim(a) > 1 else np.reshape(a, (1, -1)), arys)
+
+
+@composed(numpy=np.atleast_3d)
+def atleast_3d(*arys: Array) -> Any:
+    """A vector of n elements as (1, n, 1), a matrix (m, n) as (m, n, 1). Of several arguments, a tuple.
+
+    >>> atleast_3d(np.ones(3)).shape
+    (1, 3, 1)
+    """
+    def deepened(a: Array) -> Array:
+        if np.ndim(a) > 2:
+            return a
+        return np.reshape(a, (*np.shape(a), 1) if np.ndim(a) == 2 else (1, np.size(a), 1))
+    return _each(deepened, arys)
+
+
 @op(symbol="broadcast", numpy=np.broadcast_to, vjp=(lambda g, y, array: g,))
 def broadcast_to(array: Array, shape: Any) -> Array:
     """Repeated, without a copy, along axes of size 1 and new leading axes; the gradient adds the copies up.
@@ -104,121 +177,25 @@ def broadcast_to(array: Array, shape: Any) -> Array:
     return np.broadcast_to(array, shape)
 
 
-@op(symbol="astype", numpy=np.astype, vjp=(lambda g, y, x: g,))
-def astype(x: Array, dtype: Any, *, copy: bool = True) -> Array:
-    """Converted to another dtype; the gradient comes back in the first one.
+@composed(numpy=np.broadcast_arrays)
+def broadcast_arrays(*args: Array, subok: bool = False) -> tuple[Array, ...]:
+    """A tuple of the arrays, each broadcast to the shape that they have together.
+
+    >>> [a.shape for a in broadcast_arrays(np.ones(3), np.ones((2, 1)))]
+    [(2, 3), (2, 3)]
+    """
+    shape = np.broadcast_shapes(*map(np.shape, args))
+    return tuple(np.broadcast_to(a, shape) for a in args)
+
+
+@op(symbol="astype", numpy=np.astype, vjp=(lambda g, y, x: g if y.dtype.kind in "fc" else None,))
+def astype(x: Array, dtype: Any, *, copy: bool = True, device: Any = None) -> Array:
+    """Converted to another dtype; the gradient comes back in the first one, and none from integers.
 
     >>> astype(np.ones(2), np.float32).dtype
     dtype('float32')
     """
     return x.astype(dtype, copy=copy)
-
-
-def _places(arrays: Any, path: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
-    """Where in a list, or in lists within it, the arrays stand; a number there is no input."""
-    if is_array(arrays) or isinstance(arrays, np.generic):
-        return [path]
-    if not isinstance(arrays, list | tuple):
-        return []
-    return [place for i, item in enumerate(arrays) for place in _places(item, (*path, i))]
-
-
-def _shape(x: Any) -> tuple[int, ...]:
-    """The shape of an array, or of lists that hold arrays."""
-    if isinstance(x, list | tuple):
-        return len(x), *(_shape(x[0]) if x else ())
-    return np.shape(x)
-
-
-def _joined(piece: Any) -> Any:
-    """The rule of an op that joins a list of arrays; ``piece(g, arrays, i, axis)`` is what array i filled of it."""
-    def rule(g: Array, y: Array, *inputs: Array, arrays: Any, axis: Any = 0, k: int) -> Array:
-        i, *within = _places(arrays)[k]
-        part = np.reshape(piece(g, arrays, i, axis), _shape(arrays[i]))
-        return part[tuple(within)] if within else part
-    return rule
-
-
-def _slice(g: Array, arrays: Any, i: int, axis: int | None) -> Array:
-    if axis is None:
-        start = sum(math.prod(_shape(a)) for a in arrays[:i])
-        return g[start:start + math.prod(_shape(arrays[i]))]
-    sizes = [shape[axis] if shape else 1 for shape in map(_shape, arrays[:i + 1])]
-    index = [slice(None)] * len(g.shape)
-    index[axis] = slice(sum(sizes[:i]), sum(sizes))
-    return g[tuple(index)]
-
-
-@op(symbol="concat", numpy=(np.concatenate, np.concat), nested="arrays", vjp={"arrays": _joined(_slice)})
-def concatenate(arrays: Any, axis: int | None = 0, out: None = None, *, dtype: Any = None,
-                casting: Any = "same_kind") -> Array:
-    """Arrays joined along an axis that they have; flattened first where ``axis`` is None.
-
-    >>> concatenate([np.ones(2), np.zeros(1)])
-    array([1., 1., 0.])
-    """
-    return np.concatenate(arrays, axis, dtype=dtype, casting=casting)
-
-
-@op(symbol="stack", numpy=np.stack, nested="arrays",
-    vjp={"arrays": _joined(lambda g, arrays, i, axis: np.moveaxis(g, axis, 0)[i])})
-def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
-    """Arrays of one shape joined along a new axis.
-
-    >>> stack([np.ones(2), np.zeros(2)]).shape
-    (2, 2)
-    """
-    return np.stack(arrays, axis, dtype=dtype, casting=casting)
-
-
-def _of_tuple(piece: Any) -> Any:
-    """As `_joined`, for functions that call their list ``tup`` and choose the axis themselves."""
-    joined = _joined(piece)
-
-    def rule(g: Array, y: Array, *inputs: Array, tup: Any, k: int) -> Array:
-        return joined(g, y, arrays=tup, axis=None, k=k)
-    return rule
-
-
-@op(symbol="hstack", numpy=np.hstack, nested="tup",
-    vjp={"tup": _of_tuple(lambda g, arrays, i, axis: _slice(g, arrays, i, min(len(g.shape) - 1, 1)))})
-def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
-    """Arrays joined along the second axis; vectors and numbers along the only one.
-
-    >>> hstack([np.ones(2), np.zeros(1)])
-    array([1., 1., 0.])
-    """
-    return np.hstack(tup, dtype=dtype, casting=casting)
-
-
-def _rows(g: Array, arrays: Any, i: int, axis: None) -> Array:
-    heights = [shape[0] if len(shape) > 1 else 1 for shape in map(_shape, arrays[:i + 1])]
-    return g[sum(heights[:i]):sum(heights)]
-
-
-@op(symbol="vstack", numpy=np.vstack, nested="tup", vjp={"tup": _of_tuple(_rows)})
-def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
-    """Arrays joined along the first axis; a vector is a row.
-
-    >>> vstack([np.ones(2), np.zeros((2, 2))]).shape
-    (3, 2)
-    """
-    return np.vstack(tup, dtype=dtype, casting=casting)
-
-
-def _split_back(g: Any, y: Any, ary: Array, *, axis: int) -> Array:
-    # A part that nobody used has no cotangent.
-    return np.concatenate([np.zeros_like(part) if c is None else c for c, part in zip(g, y, strict=True)], axis)
-
-
-@op(symbol="split", numpy=np.split, vjp=(_split_back,), outputs=sys.maxsize, result=lambda *parts: list(parts))
-def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> Any:
-    """A list of parts along an axis: so many equal ones, or cut before each of the given places.
-
-    >>> split(np.arange(3.0), [1])
-    [array([0.]), array([1., 2.])]
-    """
-    return tuple(np.split(ary, indices_or_sections, axis))
 
 
 @op(symbol="flip", numpy=np.flip, vjp=(lambda g, y, m, *, axis: np.flip(g, axis),))
@@ -231,11 +208,66 @@ def flip(m: Array, axis: Any = None) -> Array:
     return np.flip(m, axis)
 
 
+@composed(numpy=np.fliplr)
+def fliplr(m: Array) -> Array:
+    """The columns (the second axis) in reverse order.
+
+    >>> fliplr(np.array([[1, 2], [3, 4]]))
+    array([[2, 1],
+           [4, 3]])
+    """
+    return np.flip(m, 1)
+
+
+@composed(numpy=np.flipud)
+def flipud(m: Array) -> Array:
+    """The rows (the first axis) in reverse order.
+
+    >>> flipud(np.array([[1, 2], [3, 4]]))
+    array([[3, 4],
+           [1, 2]])
+    """
+    return np.flip(m, 0)
+
+
+@composed(numpy=np.rot90)
+def rot90(m: Array, k: int = 1, axes: Any = (0, 1)) -> Array:
+    """Turned by ``k`` right angles in the plane of two axes, from the first towards the second.
+
+    >>> rot90(np.array([[1, 2], [3, 4]]))
+    array([[2, 4],
+           [1, 3]])
+    """
+    first, second = axes
+    ndim = np.ndim(m)
+    if not (-ndim <= first < ndim and -ndim <= second < ndim) or first % ndim == second % ndim:
+        raise ValueError(f"axes={axes} must be two of the {ndim} axes")
+    if k % 4 == 2:
+        return np.flip(m, (first, second))
+    if k % 4 == 1:
+        return np.swapaxes(np.flip(m, second), first, second)
+    return np.flip(np.swapaxes(m, first, second), second) if k % 4 == 3 else as_array(m)
+
+
+def _rolled_back(g: Array, y: Array, a: Array, *, shift: Any, axis: Any) -> Array:
+    return np.roll(g, -shift if isinstance(shift, int) else [-int(s) for s in np.ravel(shift)], axis)
+
+
+@op(symbol="roll", numpy=np.roll, vjp=(_rolled_back,))
+def roll(a: Array, shift: Any, axis: Any = None) -> Array:
+    """The elements moved on by ``shift`` places along an axis, or several; what falls off comes in again in front.
+
+    >>> roll(np.arange(4.0), 1)
+    array([3., 0., 1., 2.])
+    """
+    return np.roll(a, shift, axis)
+
+
 @op(symbol="copy", numpy=np.copy, vjp=(lambda g, y, a: g,))
-def copy(a: Array) -> Array:
+def copy(a: Array, order: Any = "K", subok: Any = False) -> Array:
     """The same elements in an array of their own.
 
     >>> copy(np.ones(2))
     array([1., 1.])
     """
-    return np.copy(a)
+    return np.copy(a, order, subok)

@@ -105,6 +105,21 @@ def logaddexp(a: Array, b: Array) -> Array:
     return np.logaddexp(a, b)
 
 
+def _part2(g: Array, y: Array, x: Array) -> Array:
+    return g * np.exp2(x - np.where(y == -np.inf, 0, y))
+
+
+@op(symbol="log₂ Σ 2ˣ", numpy=np.logaddexp2, flops=lambda y, a, b: 4 * int(np.size(y)),
+    vjp=(lambda g, y, a, b: _part2(g, y, a), lambda g, y, a, b: _part2(g, y, b)))
+def logaddexp2(a: Array, b: Array) -> Array:
+    """log2(2**a + 2**b), elementwise, without overflow.
+
+    >>> logaddexp2(1000.0, 1000.0)
+    np.float64(1001.0)
+    """
+    return np.logaddexp2(a, b)
+
+
 @op(symbol="sin", numpy=np.sin, flops=_size, vjp=(lambda g, y, x: g * np.cos(x),))
 def sin(x: Array) -> Array:
     """Sine, elementwise (x in radians).
@@ -250,3 +265,7 @@ def arctanh(x: Array) -> Array:
     np.float64(0.0)
     """
     return np.arctanh(x)
+
+
+# NumPy 2's other names.
+acos, acosh, asin, asinh, atan, atan2, atanh = arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh

@@ -9,24 +9,29 @@ from __future__ import annotations
 
 import html
 import itertools
+import re
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from tinygraph.analysis import one_line
 from tinygraph.render.formula import Formula, Fraction, Run
-from tinygraph.render.scene import COLOURS, Box, Scene, Wire
+from tinygraph.render.metrics import SIZES, circle, letters
+from tinygraph.render.scene import COLOURS, Box, Group, Scene, Wire
 
 FONT = "DejaVu Sans"
 """Wide: where another font stands in for it there are gaps, and no overlaps."""
 
 _TABLE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
-_SIZES = {"name": 14, "fact": 10, "gradient": 12, "amount": 10.5}
 _ROLES = {"name": COLOURS["ink"], "fact": COLOURS["quiet"], "gradient": COLOURS["backward"],
-          "amount": COLOURS["backward"]}
+          "amount": COLOURS["backward"], "alarm": COLOURS["highlight"]}
 
 GAP = 7
 """Between the two lines of a wire (points)."""
 
-CIRCLE = 4
-"""A symbol of more characters stands in a rounded box."""
+NBSP = "\N{NO-BREAK SPACE}"
+"""Stands for a space at the end of a run, which SVG would drop."""
+
+_INNER = ("op", "fan", "group")
 
 SPACERS = 8
 """Empty cells on either side of a fraction: they take the width that would stretch its bar."""
@@ -40,30 +45,85 @@ def dot(scene: Scene, background: str = "transparent") -> str:
     1
     """
     space = 0.2 if scene.dense else 0.5
-    lines = [
+    label = _caption(scene)
+    head = [
         "digraph G {",
         f'  graph [rankdir=LR, bgcolor="{background}", splines=spline, nodesep=0.12, ranksep={space}, pad=0.15, '
-        f'class="tinygraph", fontname="{FONT}"]',
+        f'class="tinygraph", fontname="{FONT}"{label}]',
         f'  node [shape=plain, fontname="{FONT}", fontsize=13, fontcolor="{COLOURS["ink"]}"]',
         f'  edge [arrowsize=0.65, penwidth=1, color="{COLOURS["ink"]}"]',
     ]
     kinds = {box.id: box.kind for box in scene.boxes}
-    straight = {box.row for box in scene.boxes if box.kind == "op"}
+    straight = {box.row for box in scene.boxes if box.kind in ("op", "group")}
     gradients = {end for wire in scene.wires if wire.gradient for end in (wire.source, wire.target)}
     sides = _sides(scene)
+    framed: dict[str, list[str]] = {id: [] for id in ("", *(group.id for group in scene.groups))}
     for box in scene.boxes:
-        group = f', group="row{box.row}"' if box.row in straight else ""
+        row = f', group="row{box.row}"' if box.row in straight else ""
         shafts = sum(1 + wire.gradient for wire in sides[box.id].below) if box.id in sides else 0
-        text = _op(box, shafts) if box.kind == "op" else _fan(box) if box.kind == "fan" else _end(
-            box, box.id in gradients)
-        lines.append(f"  {box.id} [{text}{group}]")
+        text = _op(box, shafts) if box.kind == "op" else _group(box) if box.kind == "group" else _fan(
+            box) if box.kind == "fan" else _end(box, box.id in gradients)
+        framed[box.group].append(f"  {box.id} [{text}{row}]")
     entries = _entries(scene, sides)
+    frames = {box.id: box.group for box in scene.boxes} | {wire.id: wire.group for wire in scene.wires}
     for wire in scene.wires:
-        lines += _wire(wire, kinds, entries.get(wire.id))
+        into = ", minlen=3" if wire.target in sides and wire.group != frames[wire.target] and not wire.side else ""
+        table, *edges = _wire(wire, kinds, entries.get(wire.id), scene.straight, into)
+        framed[wire.group].append(table)
+        framed[""] += edges
     for above, main, below in sides.values():
-        order = [_stands_for(wire) for wire in (*above, main, *below)]
-        lines.append(f"  {{rank=same; {' -> '.join(order)} [style=invis]}}")
-    return "\n".join([*lines, "}", ""])
+        _stack([_stands_for(wire) for wire in (*above, main, *below)], frames, framed)
+    for peers in _peers(scene, kinds):
+        _stack(peers, frames, framed)
+    for group in reversed(scene.groups):
+        framed[group.parent] += _cluster(group, framed[group.id])
+    return "\n".join([*head, *filter(None, framed[""]), "}", ""])
+
+
+def _stack(ids: Sequence[str], frames: dict[str, str], framed: dict[str, list[str]]) -> None:
+    """Have nodes stand one below the other, which Graphviz takes where all of them stand in one frame."""
+    around = {frames[id] for id in ids}
+    if len(around) == 1:
+        framed[around.pop()].append(f"  {{rank=same; {' -> '.join(ids)} [style=invis]}}")
+
+
+def _cluster(group: Group, lines: list[str]) -> list[str]:
+    quiet = COLOURS["quiet"]
+    title = f'<FONT COLOR="{quiet}" POINT-SIZE="14">{_escaped(one_line(group.title, 60))}</FONT>'
+    return [f"  subgraph cluster_{group.id} {{",
+            f'  graph [id="{group.id}", class="frame", style="rounded,dashed", color="{quiet}", labeljust=l, '
+            f"margin=10, label=<{title or ' '}>]", *lines, "  }"]
+
+
+def _caption(scene: Scene) -> str:
+    """What stands under the picture: the legend of its colours, and what it says about itself."""
+    rows = []
+    if scene.legend is not None:
+        cells = [f"<TD>{_fact(scene.legend.title)}  </TD>"]
+        for colour, meaning in scene.legend.entries:
+            cells.append(f'<TD WIDTH="16" HEIGHT="12" BORDER="1" COLOR="{COLOURS["ink"]}" '
+                         f'BGCOLOR="{COLOURS[colour]}"></TD><TD> {_fact(meaning)}   </TD>')
+        rows.append(f"<TR><TD>{_TABLE}<TR>{''.join(cells)}</TR></TABLE></TD></TR>")
+    if scene.note:
+        rows.append(f'<TR><TD ALIGN="LEFT">{_fact(scene.note)}</TD></TR>')
+    return f", labelloc=b, labeljust=l, label=<{_TABLE}{''.join(rows)}</TABLE>>" if rows else ""
+
+
+def _fact(text: str) -> str:
+    return f'<FONT COLOR="{COLOURS["quiet"]}" POINT-SIZE="11">{_escaped(text)}</FONT>'
+
+
+def _peers(scene: Scene, kinds: dict[str, str]) -> Iterator[Sequence[str]]:
+    """What stands one below the other: the beginnings of the lines that were asked for, and their long wires."""
+    yield scene.order
+    long: dict[int, Wire] = {}
+    for wire in scene.wires if scene.straight > 1 else ():
+        if wire.row is not None and wire.row < scene.straight and _has_table(wire) and kinds[wire.source] in _INNER:
+            known = long.setdefault(wire.row, wire)
+            if kinds[known.source] != "fan" and kinds[wire.source] == "fan":
+                long[wire.row] = wire
+    if any(kinds[wire.source] == "fan" for wire in long.values()):
+        yield [long[row].id for row in sorted(long)]
 
 
 class _Sides(NamedTuple):
@@ -91,7 +151,7 @@ def _sides(scene: Scene) -> dict[str, _Sides]:
 
 def _entries(scene: Scene, sides: dict[str, _Sides]) -> dict[str, tuple[str, str]]:
     """By a side input's wire: where on its op its two lines end; those from below in order from left to right."""
-    circles = {box.id for box in scene.boxes if _is_circle(box)}
+    circles = {box.id for box in scene.boxes if circle(box)}
     entries = {}
     for target, (above, _, below) in sides.items():
         entries.update({wire.id: (f"{target}:{'nw' if target in circles else 'n'}", "") for wire in above})
@@ -115,21 +175,12 @@ def _stands_for(wire: Wire) -> str:
     return wire.id if _has_table(wire) else wire.source
 
 
-def _is_circle(box: Box) -> bool:
-    return len(box.text) == 1 and len(_letters(box.text[0])) <= CIRCLE
-
-
-def _letters(line: Formula) -> str:
-    return "".join(run.text for run in line if isinstance(run, Run))
-
-
 def _op(box: Box, shafts: int) -> str:
     """A circle, or for a longer symbol a rounded box with a port in its lower edge for each line from below."""
-    style = (f'id="{box.id}", class="op", tooltip="{_quoted(box.note)}", color="{COLOURS["ink"]}", '
-             f'fillcolor="{COLOURS["op"]}", penwidth=1')
-    texts = [_letters(line) for line in box.text]
-    if _is_circle(box):
-        size, width = {1: (16, 0.5), 2: (14, 0.58), 3: (14, 0.58)}.get(len(texts[0]), (12, 0.6))
+    style = _style(box)
+    texts = [letters(line) for line in box.text]
+    if known := circle(box):
+        size, width = known
         return (f"shape=circle, fixedsize=true, width={width}, style=filled, fontsize={size}, {style}, "
                 f"label=<{_escaped(texts[0])}>")
     span = max(shafts, 1)
@@ -137,6 +188,20 @@ def _op(box: Box, shafts: int) -> str:
     ports = "".join(f'<TD PORT="p{i}" HEIGHT="1" WIDTH="12"></TD>' for i in range(shafts))
     label += f"<TR>{ports}</TR>" if shafts else ""
     return f'shape=box, style="rounded,filled", margin=0, {style}, label=<{_TABLE}{label}</TABLE>>'
+
+
+def _style(box: Box) -> str:
+    fill = COLOURS[box.fill or ("group" if box.kind == "group" else "op")]
+    line, width = (COLOURS["highlight"], 2) if box.alarm else (COLOURS["ink"], 1)
+    return (f'id="{box.id}", class="{box.kind}", tooltip="{_quoted(box.note)}", color="{line}", fillcolor="{fill}", '
+            f"penwidth={width}")
+
+
+def _group(box: Box) -> str:
+    """A collapsed group: a double box."""
+    rows = "".join(f'<TR><TD CELLPADDING="2">{_text(line)}</TD></TR>' for line in box.text)
+    return (f'shape=box, style="rounded,filled", peripheries=2, margin=0.08, {_style(box)}, '
+            f"label=<{_TABLE}{rows}</TABLE>>")
 
 
 def _fan(box: Box) -> str:
@@ -149,6 +214,8 @@ def _end(box: Box, gradient: bool) -> str:
     colour = COLOURS["quiet"] if box.kind == "constant" else COLOURS["ink"]
     rows = "".join(f'<TR><TD CELLPADDING="1">{_text(line, size, colour)}</TD></TR>' for line in box.text)
     table = f"{_TABLE}{rows}</TABLE>"
+    if box.fill:
+        table = table.replace("<TABLE", f'<TABLE STYLE="ROUNDED" BGCOLOR="{COLOURS[box.fill]}"', 1)
     if gradient:
         label = f'<TD ROWSPAN="5">{table}</TD>'
         heights = [(9, ""), (1, ' PORT="f"'), (GAP, ""), (1, ' PORT="b"'), (9, "")]
@@ -158,30 +225,34 @@ def _end(box: Box, gradient: bool) -> str:
     return f'id="{box.id}", class="{box.kind}", tooltip="{_quoted(box.note)}", label=<{table}>'
 
 
-def _wire(wire: Wire, kinds: dict[str, str], entry: tuple[str, str] | None) -> list[str]:
-    """The node that stands for a wire, and the edges to and from it; ``entry`` says where they end."""
+def _wire(wire: Wire, kinds: dict[str, str], entry: tuple[str, str] | None, straight: int,
+          into: str) -> list[str]:
+    """The node that stands for a wire, if any does, and the edges to and from it.
+
+    entry: where they end   straight: how many rows are main lines   into: keeps it left of the frame that it leads into
+    """
     ink = COLOURS["quiet" if wire.passive else "ink"]
-    weight = 20 if wire.row == 0 else 1 if wire.passive else 2 if wire.row is None else 5
+    weight = 1 if wire.passive and wire.row is None else 2 if wire.row is None else 20 if wire.row < straight else 5
     tail, back_at = _ports(wire.source, kinds, wire.gradient, "e")
     head, back_from = entry or _ports(wire.target, kinds, wire.gradient, "w")
-    forward = f'class="forward", color="{ink}", weight={weight}'
+    forward = f'class="forward {wire.id}", color="{ink}", weight={weight}'
     arrow = "dir=none, " if kinds[wire.target] == "fan" else ""
     if not _has_table(wire):
-        return [f"  {tail} -> {head} [{arrow}{forward}]"]
+        return ["", f"  {tail} -> {head} [{arrow}{forward}{into}]"]
     group = f', group="row{wire.row}"' if wire.row is not None else ""
     lines = [f'  {wire.id} [id="{wire.id}", class="wire"{group}, label=<{_shafts(wire, ink)}>]',
              f"  {tail} -> {wire.id}:f:w [dir=none, {forward}]",
-             f"  {wire.id}:f:e -> {head} [{arrow}{forward}]"]
+             f"  {wire.id}:f:e -> {head} [{arrow}{forward}{into}]"]
     if wire.gradient:
-        backward = f'class="backward", color="{COLOURS["backward"]}", weight={weight}'
+        backward = f'class="backward {wire.id}", color="{COLOURS["backward"]}", weight={weight}'
         lines += [f"  {back_at} -> {wire.id}:b:w [dir=back, {backward}]",
-                  f"  {wire.id}:b:e -> {back_from} [dir=none, {backward}]"]
+                  f"  {wire.id}:b:e -> {back_from} [dir=none, {backward}{into}]"]
     return lines
 
 
 def _ports(box: str, kinds: dict[str, str], gradient: bool, side: str) -> tuple[str, str]:
     """Where the lines of a wire touch a box, forward and backward."""
-    if kinds[box] in ("op", "fan"):
+    if kinds[box] in _INNER:
         return box, box
     return (f"{box}:f:{side}", f"{box}:b:{side}") if gradient else (f"{box}:{side}", "")
 
@@ -230,7 +301,7 @@ def _text(line: Formula, size: int | None = None, colour: str | None = None) -> 
             text = f"<B>{text}</B>" if run.bold else text
             own = run.role != "name"
             font = (f'<FONT COLOR="{_ROLES[run.role] if own or not colour else colour}" '
-                    f'POINT-SIZE="{_SIZES[run.role] if own or not size else size}">')
+                    f'POINT-SIZE="{SIZES[run.role] if own or not size else size:g}">')
             if parts and parts[-1][0] == font:
                 parts[-1] = (font, parts[-1][1] + text)
             else:
@@ -240,7 +311,8 @@ def _text(line: Formula, size: int | None = None, colour: str | None = None) -> 
 
 def _escaped(text: str) -> str:
     """A text inside an HTML-like label, where Graphviz fails at a lone square bracket and reads backslash escapes."""
-    return html.escape(text).replace("]", "&#93;").replace("\\", "\\\\")
+    spaced = re.sub(r"^ +| +$", lambda spaces: NBSP * len(spaces[0]), text)
+    return html.escape(spaced).replace("]", "&#93;").replace("\\", "\\\\")
 
 
 def _quoted(text: str) -> str:

@@ -9,14 +9,20 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import tinygraph.render.html  # noqa: F401 - registers the page
 from tinygraph.analysis import Graph, graph
 from tinygraph.core.context import HOOKS
 from tinygraph.core.errors import ArgumentError, MissingDependencyError
 from tinygraph.core.messages import here
 from tinygraph.core.op import Array, Handle
+from tinygraph.render import exports, html, mermaid  # noqa: F401 - their formats register themselves
+from tinygraph.render.build import Origin, picture
 from tinygraph.render.dot import dot
-from tinygraph.render.formats import find
-from tinygraph.render.scene import Scene, scene
+from tinygraph.render.formats import WHOLE, find
+from tinygraph.render.hints import Hints
+from tinygraph.render.overlay import Measure
+from tinygraph.render.scene import Scene
+from tinygraph.render.view import Collapse
 
 SHOWN = 200
 """A notebook shows a larger graph as text: laying it out would hold up the cell."""
@@ -28,10 +34,11 @@ class Drawing:
     Attributes:
         graph: What is drawn.
         scene: What the picture shows, as plain data.
+        origin: What that was made of.
     """
 
-    def __init__(self, graph: Graph, scene: Scene) -> None:
-        self.graph, self.scene = graph, scene
+    def __init__(self, scene: Scene, origin: Origin) -> None:
+        self.graph, self.scene, self.origin = origin.graph, scene, origin
 
     @functools.cached_property
     def source(self) -> str:
@@ -39,7 +46,10 @@ class Drawing:
         return dot(self.scene)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the picture in the format that the ending names: svg, png, pdf, dot, or a plugin's.
+        """Write the picture in the format that the ending names, or the graph.
+
+        The picture as svg, png, pdf, html (a page to step through), dot or mmd (Mermaid); the graph as json or
+        graphml; what a plugin adds.
 
         The folder is made where it is missing, and a file that was there is replaced in one step. Raises
         ArgumentError for an unknown ending or a graph too large to lay out, MissingDependencyError without Graphviz.
@@ -54,7 +64,7 @@ class Drawing:
         digraph G
         """
         target = Path(path)
-        content = find(target.suffix)(self.scene)
+        content = self.render(target.suffix)
         target.parent.mkdir(parents=True, exist_ok=True)
         target = Path(os.path.realpath(target))  # a link stays a link
         part = target.with_name(f".{secrets.token_hex(8)}.part")
@@ -66,6 +76,16 @@ class Drawing:
                 part.unlink()
             raise
 
+    def render(self, ending: str) -> bytes:
+        """The content of a file with this ending, which `save` writes; it raises what `save` raises.
+
+        >>> import tinygraph as tg
+        >>> tg.draw(tg.tensor(1.0)).render("dot")[:9]
+        b'digraph G'
+        """
+        render = find(ending)
+        return render(self if ending.lower().lstrip(".") in WHOLE else self.scene)
+
     def __repr__(self) -> str:
         count = self.scene.nodes
         return f"<drawing of {count:,} node{'s' * (count != 1)}; .save('graph.svg') writes it>"
@@ -75,11 +95,11 @@ class Drawing:
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
         shown = {"text/plain": repr(self)}
-        if self.scene.nodes > SHOWN:
+        if len(self.scene.boxes) > SHOWN:
             return shown
         # A notebook's output must never fail: without a picture the text says why there is none.
         try:
-            return {**shown, "image/svg+xml": find("svg")(self.scene).decode()}
+            return {**shown, "image/svg+xml": self.render("svg").decode()}
         except MissingDependencyError as error:
             return {"text/plain": f"{self!r}\n{error}"}
         except Exception as error:
@@ -87,7 +107,9 @@ class Drawing:
 
 
 def draw(root: Handle | Graph, *, show: str | None = None, backward: bool | None = None,
-         seed: Array | None = None) -> Drawing:
+         seed: Array | None = None, hints: Hints | None = None, depth: int | None = None,
+         collapse: Collapse | bool | None = None, fold_repeats: bool = False,
+         color_by: Measure | None = None, theme: str | None = None) -> Drawing:
     """Draw what a tensor was computed from: each op a circle, each value a wire, its gradient the wire back.
 
     Args:
@@ -97,6 +119,15 @@ def draw(root: Handle | Graph, *, show: str | None = None, backward: bool | None
         backward: True computes the gradients now, without touching any ``grad``; False draws the forward pass alone;
             None shows them where backward has run, and a dash where it has not.
         seed: The root's cotangent, where it is no single number.
+        hints: Where things should stand; see `tinygraph.Hints`.
+        depth: How many levels of `tinygraph.scope` are drawn open; a deeper scope is one box.
+        collapse: Tells by a scope's path, such as "encoder/attention", whether it is one box; True for all, False for
+            none. With neither this, ``depth`` nor ``fold_repeats`` a graph of more than 1,000 nodes is collapsed by
+            itself, by scope or else by runs of equal structure, and the picture says so.
+        fold_repeats: Draw of stretches of equal structure that follow one another the first alone, with their number.
+        color_by: What the boxes' colours tell, with a legend: "flops", "bytes", "time" (each op is run again),
+            "grad_norm", "nan", or a function of a graph's node that gives a number, a text or None.
+        theme: "light" or "dark". Left out, SVG and HTML follow what the reader prefers, and the rest is light.
 
     >>> import tinygraph as tg
     >>> x = tg.tensor(3.0, requires_grad=True, name="x")
@@ -107,7 +138,8 @@ def draw(root: Handle | Graph, *, show: str | None = None, backward: bool | None
         root = graph(root)
     if seed is not None and backward is False:
         raise ArgumentError(f"draw: a seed is for the backward pass, which backward=False leaves out{here()}")
-    return Drawing(root, scene(root, show, backward, seed))
+    return Drawing(*picture(root, show, backward, seed, hints, depth=depth, collapse=collapse,
+                            fold_repeats=fold_repeats, color_by=color_by, theme=theme))
 
 
 def display(thing: Handle | Graph) -> dict[str, str]:

@@ -8,36 +8,44 @@ from __future__ import annotations
 
 import functools
 import html
+import logging
 import re
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from tinygraph.core.errors import ArgumentError, MissingDependencyError, TinygraphError
 from tinygraph.core.messages import here
 from tinygraph.render.dot import FONT, dot
 from tinygraph.render.scene import COLOURS, Scene
+from tinygraph.render.svg import svg as svg_without_graphviz
 
-Renderer: TypeAlias = Callable[[Scene], bytes]
-"""Takes a scene and gives the content of a file."""
+Renderer: TypeAlias = Callable[[Any], bytes]
+"""Takes a scene, or the whole drawing, and gives the content of a file."""
 
 RENDERERS: dict[str, Renderer] = {}
 """The registered formats, by ending."""
 
-LARGEST = 2000
-"""Graphviz lays out no larger graph in a time that a person would wait for."""
+WHOLE: set[str] = set()
+"""The endings of the formats that need the graph as well, and so take the `Drawing`."""
 
-FALLBACKS = ("Verdana", "Noto Sans", "Noto Sans CJK JP", "Hiragino Sans", "Yu Gothic", "sans-serif")
-"""What stands in where the reader's machine lacks the font; Japanese among it."""
+LARGEST = 2000
+"""No picture with more boxes is laid out in a time that a person would wait for."""
+
+FAMILY = f"{FONT}, Verdana, Noto Sans, Noto Sans CJK JP, Hiragino Sans, Yu Gothic, sans-serif"
+"""The font, and what stands in where the reader's machine lacks it; Japanese among it."""
 
 DARK = {"ink": "#E8E8E8", "backward": "#56B4E9", "quiet": "#A8A8A8", "op": "#4D4420", "highlight": "#E69F00",
-        "paper": "#1B1B1B"}
+        "group": "#303030", "heat0": "#2E2A20", "heat1": "#4A3D18", "heat2": "#664B14", "heat3": "#825512",
+        "heat4": "#9C5210", "zero": "#4A4A4A", "broken": "#8E3226", "detached": "#234763", "paper": "#1B1B1B"}
 """The colours where the reader prefers dark pages."""
 
 PAPER = "#FFFFFF"
 
 
-def renderer(*endings: str) -> Callable[[Renderer], Renderer]:
+def renderer(*endings: str, whole: bool = False) -> Callable[[Renderer], Renderer]:
     """Register the decorated function as the format of files with these endings.
+
+    It takes the scene; where ``whole`` is true the `Drawing`, with the graph and its numbers.
 
     >>> from tinygraph.render.formats import RENDERERS, renderer
     >>> @renderer("count")
@@ -49,8 +57,9 @@ def renderer(*endings: str) -> Callable[[Renderer], Renderer]:
     >>> del RENDERERS["count"]
     """
     def register(function: Renderer) -> Renderer:
-        for ending in endings:
-            RENDERERS[ending.lower().lstrip(".")] = function
+        for ending in (ending.lower().lstrip(".") for ending in endings):
+            RENDERERS[ending] = function
+            (WHOLE.add if whole else WHOLE.discard)(ending)
         return function
     return register
 
@@ -99,12 +108,26 @@ def as_pdf(scene: Scene) -> bytes:
 @renderer("svg")
 def as_svg(scene: Scene) -> bytes:
     """Vectors, with a title for screen readers, colours that follow the reader's dark mode, and fallback fonts."""
-    svg = graphviz(scene, "svg").decode()
+    style = "" if scene.theme else _style()
+    try:
+        svg = graphviz(scene, "svg").decode()
+    except MissingDependencyError as error:
+        say_once(str(error))
+        check_size(scene)
+        return _themed(svg_without_graphviz(scene, style, FAMILY, PAPER), scene).encode()
     svg = re.sub(r"<!--.*?-->\n?|<title>[^<]*</title>\n", "", svg, flags=re.S)
     # A browser takes "transparent" for a stroke, other readers of SVG 1.1 fail at it.
     svg = svg.replace(f' font-family="{FONT}"', "").replace('stroke="transparent"', 'stroke="none"')
-    head = f'role="img" font-family="{", ".join((FONT, *FALLBACKS))}">\n<title>{html.escape(scene.title)}</title>'
-    return re.sub(r"(<svg\b[^>]*)>", lambda tag: f"{tag[1]} {head}\n<style>{_style()}</style>", svg, count=1).encode()
+    head = f'role="img" font-family="{FAMILY}">\n<title>{html.escape(scene.title)}</title>'
+    return re.sub(r"(<svg\b[^>]*)>", lambda tag: f"{tag[1]} {head}\n<style>{style}</style>", svg, count=1).encode()
+
+
+def _themed(source: str, scene: Scene) -> str:
+    """DOT or SVG in the theme's colours; one that a user's text names stays, since quotes are escaped there."""
+    if scene.theme != "dark":
+        return source
+    dark = {colour.lower(): DARK[name] for name, colour in {**COLOURS, "paper": PAPER}.items()}
+    return re.sub('="(#[0-9A-Fa-f]{6})"', lambda match: f'="{dark[match[1].lower()]}"', source)
 
 
 def _style() -> str:
@@ -122,23 +145,34 @@ def _variables(colours: dict[str, str]) -> str:
     return ";".join(f"--tg-{name}:{colour}" for name, colour in colours.items())
 
 
+def check_size(scene: Scene) -> None:
+    """Raise ArgumentError for a picture too large to be laid out."""
+    if len(scene.boxes) > LARGEST:
+        raise ArgumentError(f"draw: {len(scene.boxes):,} boxes cannot be laid out in reasonable time (at most "
+                            f"{LARGEST:,}); draw it collapsed (depth=, collapse=, fold_repeats=True), save it as .dot, "
+                            f"or hand tg.graph(...).to_networkx() to another tool{here()}")
+
+
+@functools.cache
+def say_once(problem: str) -> None:
+    """Tell, the first time only, that a picture was laid out without Graphviz. No warning: pictures must not fail."""
+    logging.getLogger("tinygraph").warning("%s. Laid out by tinygraph itself, less well.", problem)
+
+
 def graphviz(scene: Scene, format: str) -> bytes:
     """Have Graphviz lay out and print a scene; MissingDependencyError says how to install it where it is missing."""
-    if scene.nodes > LARGEST:
-        raise ArgumentError(f"draw: Graphviz cannot lay out {scene.nodes:,} nodes in reasonable time (at most "
-                            f"{LARGEST:,}); save it as .dot, or hand tg.graph(...).to_networkx() to another "
-                            f"tool{here()}")
+    check_size(scene)
     try:
         from graphviz import CalledProcessError, ExecutableNotFound, Source
     except ImportError as error:
         raise MissingDependencyError("draw: pictures need the package graphviz: pip install graphviz") from error
     try:
-        return bytes(Source(dot(scene, PAPER)).pipe(format=format, quiet=True))
+        return bytes(Source(_themed(dot(scene, PAPER), scene)).pipe(format=format, quiet=True))
     except ExecutableNotFound as error:
         raise MissingDependencyError(
             "draw: pictures need Graphviz's program dot, which is not installed: sudo apt install graphviz (Debian, "
             "Ubuntu), brew install graphviz (macOS) or winget install graphviz (Windows); .source and "
-            '.save("graph.dot") work without it') from error
+            '.save("graph.dot") work without it, and .save("graph.svg") in a plainer layout') from error
     except CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().partition("\n")[0] if error.stderr else str(error)
         raise TinygraphError(f"draw: Graphviz could not write {format}: {said}") from error

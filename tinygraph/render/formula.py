@@ -160,5 +160,7 @@ def _tidied(pieces: list[Run | Fraction]) -> Formula:
                 piece = piece._replace(text=piece.text.strip())
             if not piece.text:
                 continue
+            if piece.text.startswith("(") and tidy and isinstance(before := tidy[-1], Run):
+                tidy[-1] = before._replace(text=before.text.rstrip()) if before.text[:1].isalpha() else before
         tidy.append(piece)
     return tuple(tidy)

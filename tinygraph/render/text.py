@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygraph.analysis import one_line
+from tinygraph.analysis import Outline, one_line
 from tinygraph.core.op import Op
 from tinygraph.render.formula import SUBSCRIPTS, SUPERSCRIPTS, Run
 
@@ -144,6 +144,8 @@ def printed(value: Any) -> list[str]:
     >>> printed(np.array([0.3, 2.9, 4.0])), printed(np.arange(100.0))
     (['(0.3, 2.9, 4)'], ['min 0, max 99', 'mean 49.5, zeros 1%'])
     """
+    if isinstance(value, Outline):
+        return list(value.lines)
     try:
         size = int(np.size(value))
         if size == 0:

@@ -35,13 +35,14 @@ def _tensors(t: Trial) -> None:
     """A Tensor comes out where a Tensor goes in, through the op and through NumPy's function; it remembers the op."""
     constant = isinstance(t.op, Constant)
     leaves = t.tensors(t.arrays)
-    for function in (t.op, *t.op.numpy) if any(isinstance(x, Tensor) for x in leaves) else ():
+    functions: list[Callable[..., Any]] = [t.op, *t.op.numpy]
+    for function in functions if any(isinstance(x, Tensor) for x in leaves) else ():
         for y, wanted in zip(several(t.call(leaves, function)), t.outputs, strict=True):
             bare = y.data if isinstance(y, Tensor) else y
             t.close("value", bare, wanted, 0.0)
             if isinstance(y, Tensor) and y.requires_grad == constant:
                 raise Failed(f"requires_grad is {y.requires_grad} where it should be {not constant}")
-            if not isinstance(y, Tensor) and hasattr(y, "shape"):
+            if not isinstance(y, Tensor) and hasattr(y, "dtype"):
                 raise Failed(f"{function!r} gives {type(y).__name__}, and a Tensor is right")
 
 
@@ -128,7 +129,8 @@ def _card(t: Trial) -> None:
     """The cost is a whole number, and there are no more formulas than inputs."""
     if len(t.op.tex) > t.inputs:
         raise Failed(f"{len(t.op.tex)} formulas for {t.inputs} inputs")
-    outputs = [y for y in several(t.call(t.tensors(t.arrays))) if isinstance(y, Tensor) and y.node.op is not None]
+    outputs = [y for y in several(t.call(t.tensors(t.arrays), read=False))
+               if isinstance(y, Tensor) and y.node.op is not None]
     if t.op.flops is None or not outputs:
         return
     node = outputs[0].node if outputs[0].node.op is t.op else outputs[0].node.parents[0]

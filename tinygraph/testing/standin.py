@@ -90,4 +90,6 @@ def each(value: Any, change: Callable[[Any], Any]) -> Any:
         return {key: change(item) for key, item in value.items()}
     if type(value) is list or type(value) is tuple:
         return type(value)(change(item) for item in value)
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return type(value)(*map(change, value))
     return value

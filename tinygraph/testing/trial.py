@@ -34,6 +34,8 @@ class Case:
         self.args, self.kwargs = args, kwargs
         self.skip: frozenset[str] = frozenset()
         self.reference: Callable[..., Any] | None = None
+        self.prepare: Callable[[Any], Any] | None = None
+        self.reader: Callable[[Any], Any] | None = None
 
     def without(self, *properties: str) -> Case:
         """The same case, not tried for some of `PROPERTIES`; say why in a comment."""
@@ -42,6 +44,20 @@ class Case:
     def against(self, reference: Callable[..., Any]) -> Case:
         """The same case, whose value must equal that of another function of the same arguments."""
         return self._changed(reference=reference)
+
+    def on(self, prepare: Callable[[Any], Any]) -> Case:
+        """The same case, each of whose arrays goes through a function of NumPy calls before the op has it.
+
+        So an op on symmetric matrices is only ever moved along symmetric matrices.
+        """
+        return self._changed(prepare=prepare)
+
+    def read(self, reader: Callable[[Any], Any]) -> Case:
+        """The same case, where it is ``reader`` of the op's result, a function of NumPy calls, that is looked at.
+
+        So of an eigenvector, which is defined up to its phase, only what has none is looked at.
+        """
+        return self._changed(reader=reader)
 
     def _changed(self, **attributes: Any) -> Case:
         other = Case(*self.args, **self.kwargs)
@@ -69,8 +85,7 @@ class Case:
         """The same case with other arrays in the places of its own."""
         rest = iter(arrays)
         other: Case = self.called(Case, lambda _: next(rest))
-        other.skip, other.reference = self.skip, self.reference
-        return other
+        return self._changed(args=other.args, kwargs=other.kwargs)
 
 
 def _told(value: Any) -> str:
@@ -90,11 +105,12 @@ class Trial:
         self.op, self.case, self.worst = op, case, 0.0
         self.rng = np.random.default_rng(0)
         self.arrays = [frozen(a) for a in case.arrays]
-        bound = [] if isinstance(op, Constant) else case.replaced(self.arrays).called(_Bind(op), lambda a: a)
+        given = [self._prepared(a) for a in self.arrays]
+        bound = [] if isinstance(op, Constant) else case.replaced(given).called(_Bind(op), lambda a: a)
         position = {id(x): i for i, x in enumerate(bound)}
-        self.wrt = [i for i, a in enumerate(self.arrays)
+        self.wrt = [i for i, a in enumerate(given)
                     if a.dtype.kind in "fc" and id(a) in position and op.rule(position[id(a)]) is not None]
-        self.positions = {i: position[id(self.arrays[i])] for i in self.wrt}
+        self.positions = {i: position[id(given[i])] for i in self.wrt}
         self.inputs = len(bound)
         self.outputs = [np.asarray(y) for y in several(self.call(self.arrays))]
         self.seeds = [frozen(self.like(y)) for y in self.outputs]
@@ -107,10 +123,14 @@ class Trial:
         r = self.rng.standard_normal(a.shape)
         return np.asarray(r + 1j * self.rng.standard_normal(a.shape) if a.dtype.kind == "c" else r, a.dtype)
 
-    def call(self, arrays: Arrays, function: Callable[..., Any] | None = None) -> Any:
-        """The op's answer, or another function's, with these arrays in the case's places."""
+    def call(self, arrays: Arrays, function: Callable[..., Any] | None = None, read: bool = True) -> Any:
+        """The op's answer, or another function's, with these arrays in the case's places, as the case reads it."""
         rest = iter(arrays)
-        return self.case.called(function or self.op, lambda _: next(rest))
+        answer = self.case.called(function or self.op, lambda _: self._prepared(next(rest)))
+        return self.case.reader(answer) if read and self.case.reader is not None else answer
+
+    def _prepared(self, array: Any) -> Any:
+        return array if self.case.prepare is None else self.case.prepare(array)
 
     def tensors(self, arrays: Arrays) -> list[Any]:
         """The arrays with those that are differentiated as leaves; where the op has no derivative, all as leaves."""
@@ -169,7 +189,7 @@ class Trial:
     def named(self, i: int) -> str:
         """Which input the array number ``i`` is, for a message."""
         position = self.positions[i]
-        name = self.op.inputs[position] if position < len(self.op.inputs) else self.op.nested
+        name = self.op.inputs[position] if position < len(self.op.inputs) else self.op.nested or "an array"
         return f"input {position} ({name}, {describe(self.arrays[i])})"
 
 

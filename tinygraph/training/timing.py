@@ -6,7 +6,6 @@ through its sweep node by node; the products by one step on arrays that look at 
 
 from __future__ import annotations
 
-import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.node import Node, ancestors, cotangents, start
-from tinygraph.core.op import pick
+from tinygraph.ask.profile import Duration, time_nodes
 from tinygraph.optim import Optimizer
 from tinygraph.tensors import Tensor
 from tinygraph.training.script import loss_of
@@ -25,33 +23,6 @@ PRODUCTS = frozenset({np.matmul, np.dot, np.vdot, np.inner, np.outer, np.tensord
 """NumPy's products of vectors and matrices."""
 
 WARM_UP = 3
-
-
-@dataclass(frozen=True)
-class Duration:
-    """The seconds that one thing took, round by round."""
-
-    rounds: tuple[float, ...]
-
-    @property
-    def median(self) -> float:
-        """The middle round (seconds)."""
-        return statistics.median(self.rounds)
-
-    @property
-    def spread(self) -> float:
-        """The interquartile range as a share of the median.
-
-        >>> Duration((1.0, 1.0, 1.0, 1.0)).spread
-        0.0
-        """
-        if len(self.rounds) < 2 or not self.median:
-            return 0.0
-        low, _, high = statistics.quantiles(self.rounds, n=4)
-        return (high - low) / self.median
-
-    def __add__(self, other: Duration) -> Duration:
-        return Duration(tuple(a + b for a, b in zip(self.rounds, other.rounds, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -150,19 +121,11 @@ def _op_by_op(loss: Tensor) -> tuple[dict[str, float], dict[str, float], dict[st
     forward: dict[str, float] = defaultdict(float)
     backward: dict[str, float] = defaultdict(float)
     calls: dict[str, int] = defaultdict(int)
-    for node in ancestors([loss.node]):
-        if node.op is None or node.op is pick:
-            continue
-        values = tuple(p.value if isinstance(p, Node) else p for p in node.parents)
-        begin = perf_counter()
-        node.op.run(values, node.params)
-        forward[node.op.name] += perf_counter() - begin
+    for node, there, back in time_nodes(loss.node):
+        assert node.op is not None
+        forward[node.op.name] += there
+        backward[node.op.name] += back
         calls[node.op.name] += 1
-    begin = perf_counter()
-    for node, _, _ in cotangents(loss.node, start(loss.node, None), every=True, hooks=False):
-        if node.op is not None and node.op is not pick:
-            backward[node.op.name] += perf_counter() - begin
-        begin = perf_counter()
     return forward, backward, calls
 
 

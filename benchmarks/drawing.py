@@ -1,0 +1,112 @@
+"""From a graph to DOT, beside torchviz, MyGrad and DeZero, on chains, and on the graphs that make each of them fail.
+
+Nothing is laid out: that is Graphviz's time, and everybody's the same. What is not installed is passed over with a line.
+Run it with ``python -m benchmarks.drawing``.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+import tinygraph as tg
+from benchmarks.interleave import interleave, machine, report
+
+LENGTH = 1_000
+LIMIT = 20
+"""So many seconds a drawing may take before it counts as failed."""
+
+
+def chain(tensor: Any, tanh: Callable[[Any], Any], length: int) -> Any:
+    """length ops one after the other, tanh and times in turn."""
+    y = tensor
+    for _ in range(length // 2):
+        y = tanh(y * 1.01)
+    return y
+
+
+def diamond(tensor: Any, depth: int) -> Any:
+    """Each value used twice by the next: 2^depth paths through depth nodes."""
+    y = tensor
+    for _ in range(depth):
+        y = y + y
+    return y
+
+
+Library = tuple[Callable[[], Any], Callable[[Any], Any], Callable[[Any], str]]
+"""Makes a tensor that requires a gradient; tanh; makes DOT of a result."""
+
+
+def libraries() -> dict[str, Library]:
+    """Those that are installed."""
+    start = np.linspace(0.1, 1.0, 10)
+    found: dict[str, Library] = {
+        "tinygraph": (lambda: tg.tensor(start, requires_grad=True), np.tanh,
+                      lambda y: tg.draw(y, collapse=False).source)}
+    try:
+        import torch
+        import torchviz
+        found["torchviz"] = (lambda: torch.tensor(start, requires_grad=True), torch.tanh,
+                             lambda y: torchviz.make_dot(y).source)
+    except ImportError:
+        print("torchviz is not installed: passed over")
+    try:
+        import mygrad
+        from mygrad.computational_graph import build_graph
+        found["MyGrad"] = (lambda: mygrad.tensor(start), mygrad.tanh, lambda y: build_graph(y, render=False).source)
+    except ImportError:
+        print("MyGrad is not installed: passed over")
+    try:
+        import dezero
+        import dezero.functions
+        from dezero.utils import get_dot_graph
+        found["DeZero"] = (lambda: dezero.Variable(start), dezero.functions.tanh, get_dot_graph)
+    except ImportError:
+        print("DeZero is not installed: passed over")
+    return found
+
+
+def outcome(work: Callable[[], str]) -> str:
+    """How large the DOT is and how long it takes, or how it fails."""
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError(f"more than {LIMIT} s")
+    old = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(LIMIT)
+    start = time.perf_counter()
+    try:
+        lines = work().count("\n")
+        return f"{lines:,} lines in {time.perf_counter() - start:.2f} s"
+    except (Exception, RecursionError) as error:
+        return f"fails: {type(error).__name__} {str(error)[:60]}"
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, old)
+
+
+def main() -> None:
+    """Time the chain, then try the hard graphs one by one."""
+    print(machine())
+    found = libraries()
+    # The graphs of two lengths of the chain, made beforehand: only the drawing is timed.
+    contenders = {name: (lambda y=chain(make(), tanh, LENGTH), dot=dot: dot(y))
+                  for name, (make, tanh, dot) in found.items()}
+    report(f"a graph of {LENGTH:,} ops to DOT", interleave(contenders, seconds=10), of="tinygraph")
+    hard = {"a chain of 20,000 ops": lambda make, tanh: chain(make(), tanh, 20_000),
+            "a diamond 18 deep": lambda make, tanh: diamond(make(), 18),
+            "a diamond 50 deep": lambda make, tanh: diamond(make(), 50)}
+    for title, build in hard.items():
+        print(f"\n{title}")
+        for name, (make, tanh, dot) in found.items():
+            print(f"{name:24}{outcome(lambda build=build, make=make, tanh=tanh, dot=dot: dot(build(make, tanh)))}")
+    y = chain(found["tinygraph"][0](), np.tanh, 100_000)
+    print(f"\n100,000 ops, collapsed\n{'tinygraph':24}{outcome(lambda: tg.draw(y).source)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

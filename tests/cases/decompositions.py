@@ -1,0 +1,165 @@
+"""Inverses, solutions, determinants, factors of matrices and functions of them.
+
+What is defined up to a sign, a phase or a rotation is read as what is not: a product of factors, the projection upon
+the vectors. An op that reads one triangle is moved along Hermitian matrices alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cases.samples import apart, cplx, empty, real
+from tinygraph.testing import Case
+
+
+def adjoint(a):
+    return np.conj(np.swapaxes(a, -1, -2))
+
+
+def hermitian(a):
+    return (a + adjoint(a)) / 2
+
+
+def definite(a):
+    return np.matmul(a, adjoint(a)) + np.eye(a.shape[-1], dtype=a.dtype, like=a)
+
+
+def square(*batch):
+    return apart(*batch, 3, 3)
+
+
+def weights(n, like):
+    """Different weights for n columns, so that to exchange two is seen."""
+    return np.arange(1, n + 1, like=like) * 0.5
+
+
+def projections(v):
+    """Σ_k weight_k v_k v_kᴴ over the columns of v: what is left without their phases."""
+    return np.matmul(v * weights(v.shape[-1], v), adjoint(v))
+
+
+def values_and_projections(parts):
+    return parts[0], projections(parts[1])
+
+
+def whole(k):
+    """Of an SVD: the values, the product of both sides' vectors, and the projections upon those that were added."""
+    def read(parts):
+        u, s, vh = parts
+        middle = np.matmul(u[..., :k] * weights(k, u), vh[..., :k, :])
+        added = [np.matmul(x, adjoint(x)) for x in (u[..., k:], adjoint(vh)[..., k:])]
+        return (s, middle, *added)
+    return read
+
+
+def completed(k):
+    def read(parts):
+        q, r = parts
+        return q[..., :k], r, np.matmul(q[..., k:], adjoint(q[..., k:]))
+    return read
+
+
+def powers(v):
+    """Eigenvalues without their order, which two that are conjugate may exchange."""
+    return np.sum(v, -1), np.sum(v * v, -1), np.sum(v * v * v, -1)
+
+
+def of_eig(parts):
+    w, v = parts
+    size = np.absolute(v)
+    return np.sum(w * np.sum(size ** 4, -2), -1), np.sum(w * w, -1)
+
+
+def singular(n, rank):
+    a = np.linalg.qr(real(n, n))[0]
+    return (a[:, :rank] * np.arange(1.0, rank + 1)) @ np.linalg.qr(real(n, n))[0][:rank]
+
+
+def series(a):
+    """exp by its series: slow, and nobody's code."""
+    total = term = np.eye(a.shape[-1], dtype=a.dtype) + 0 * a
+    for k in range(1, 60):
+        term = term @ a / k
+        total = total + term
+    return total
+
+
+def root(a):
+    """The square root by eigenvectors."""
+    w, v = np.linalg.eig(a)
+    y = (v * np.sqrt(w + 0j)) @ np.linalg.inv(v)
+    return y if np.iscomplexobj(a) or (w.real < 0).any() else y.real
+
+
+def triangular(a, b, trans=0, lower=False, unit_diagonal=False, **_):
+    a = np.tril(a) if lower else np.triu(a)
+    if unit_diagonal:
+        a = a - np.diag(np.diag(a)) + np.eye(len(a))
+    return np.linalg.solve({0: a, 1: a.T, 2: a.conj().T}[{"N": 0, "T": 1, "C": 2}.get(trans, trans)], b)
+
+
+SYMMETRIC = [*(Case(a).on(hermitian) for a in (square(), square(2), cplx(3, 3), real(1, 1), empty(0, 0)))]
+
+CASES = {
+    "inv": [Case(square()), Case(square(2)), Case(cplx(3, 3)), Case(real(1, 1)), Case(empty(0, 0)),
+            Case(empty(0, 2, 2))],
+    "solve": [Case(square(), real(3)), Case(square(), real(3, 2)), Case(square(2), real(3)),
+              Case(square(2), real(3, 4)), Case(square(2), real(2, 3, 1)), Case(square(), real(2, 3, 2)),
+              Case(cplx(3, 3), cplx(3)), Case(cplx(2, 3, 3), real(3, 2)), Case(square(5, 1), real(2, 3, 2)),
+              Case(empty(0, 0), empty(0)), Case(empty(0, 0), empty(0, 2)), Case(square(), empty(3, 0))],
+    "pinv": [Case(real(3, 3)), Case(real(4, 2)), Case(real(2, 4)), Case(real(2, 4, 3)), Case(cplx(4, 2)),
+             Case(cplx(2, 2, 3)), Case(real(4, 2), 1e-10), Case(real(2, 3, 2), np.array([1e-10, 1e-12])),
+             Case(real(3, 2), rtol=1e-10), Case(square(), hermitian=True).on(hermitian), Case(empty(0, 3)),
+             # The rank is 2 and stays so; in float32 what rounding adds would count.
+             Case(real(4, 4), 1e-10).on(lambda a: np.matmul(a[:, :2], a[:2, :])).without("float32")],
+    "lstsq": [Case(a, b).read(lambda parts: (*parts[:2], parts[3])) for a, b in [
+        (real(5, 3), real(5)), (real(5, 3), real(5, 2)), (real(3, 5), real(3)), (real(3, 5), real(3, 2)),
+        (real(3, 3), real(3)), (cplx(4, 2), cplx(4)), (cplx(4, 2), real(4, 3)), (cplx(2, 3), cplx(2))]]
+        + [Case(real(5, 2), real(5), rcond=r).read(lambda parts: parts[0]) for r in (-1, 1e-10)],
+    "tensorinv": [Case(real(6, 2, 3), ind=1), Case(real(2, 3, 6)), Case(real(2, 2, 4)), Case(cplx(2, 2, 2, 2))],
+    "tensorsolve": [Case(real(2, 3, 6), real(2, 3)), Case(real(2, 2, 3, 3, 4), real(2, 2, 3)),
+                    Case(real(6, 2, 3), real(6)), Case(real(2, 6, 3), real(6), axes=(0, 2)),
+                    Case(cplx(2, 2, 2, 2), real(2, 2))],
+    "det": [*(Case(real(n, n)) for n in (1, 2, 3, 4, 5, 7)), Case(real(2, 3, 3)), Case(cplx(3, 3)), Case(cplx(2, 6, 6)),
+            Case(empty(0, 0)), Case(empty(0, 2, 2)),
+            *(Case(singular(n, rank)) for n, rank in ((2, 1), (3, 2), (3, 1), (4, 2), (6, 5), (6, 4), (7, 3), (8, 4))),
+            Case(np.zeros((3, 3))), Case(np.zeros((7, 7))), Case(singular(8, 2))],
+    "slogdet": [Case(real(3, 3)), Case(real(2, 5, 5)), Case(cplx(3, 3)), Case(cplx(2, 2, 2)), Case(real(1, 1)),
+                Case(empty(0, 0))],
+    "cholesky": [Case(a, **k).on(definite) for a in (real(3, 3), real(2, 3, 3), cplx(3, 3), real(1, 1), empty(0, 0))
+                 for k in ({}, {"upper": True})],
+    "qr": [*(Case(a) for a in (real(3, 3), real(5, 3), real(3, 5), real(2, 4, 2), real(2, 2, 3), cplx(3, 3), cplx(4, 2),
+                               cplx(2, 2, 3), empty(3, 0), empty(0, 3))),
+           *(Case(a, "r") for a in (real(3, 3), real(4, 2), real(2, 4), cplx(4, 2))),
+           *(Case(a, mode="complete").read(completed(k)) for a, k in (
+               (real(3, 3), 3), (real(5, 3), 3), (real(3, 5), 3), (cplx(4, 2), 2), (real(2, 4, 2), 2)))],
+    "eigh": [*(Case(*c.args).on(hermitian).read(values_and_projections) for c in SYMMETRIC),
+             Case(square(), "U").on(hermitian).read(values_and_projections),
+             Case(cplx(2, 3, 3), UPLO="U").on(hermitian).read(values_and_projections),
+             # Signs of real vectors stay what they are.
+             Case(square()).on(hermitian)],
+    "eigvalsh": [*SYMMETRIC, Case(cplx(2, 3, 3), "U").on(hermitian)],
+    "eig": [Case(square()), Case(square(2)), Case(real(1, 1)), Case(empty(0, 0)),
+            *(Case(a).read(of_eig) for a in (cplx(3, 3), cplx(2, 3, 3), np.array([[1.0, -2.0], [3.0, 0.5]])))],
+    "eigvals": [Case(square()), Case(square(2)), Case(cplx(3, 3)), Case(empty(0, 0)),
+                Case(np.array([[1.0, -2.0], [3.0, 0.5]])).read(powers)],
+    "svd": [*(Case(a, full).read(whole(min(a.shape[-2:]))) for full in (False, True) for a in (
+                square(), real(4, 2), real(2, 4), real(2, 4, 3), cplx(3, 3), cplx(4, 2), cplx(2, 2, 3))),
+            Case(real(4, 2), full_matrices=False), Case(real(4, 2), compute_uv=False),
+            Case(cplx(2, 4), compute_uv=False), Case(square(), hermitian=True).on(hermitian).read(whole(3)),
+            Case(square(), compute_uv=False, hermitian=True).on(hermitian), Case(empty(0, 3), False),
+            Case(empty(2, 0))],
+    "svdvals": [Case(square()), Case(real(4, 2)), Case(real(2, 2, 4)), Case(cplx(3, 2)), Case(empty(0, 3))],
+    "matrix_rank": [Case(real(3, 3)), Case(real(2, 3, 2)), Case(singular(4, 2))],
+    "matrix_power": [*(Case(square(), n) for n in (0, 1, 2, 3, 5, -1, -3)), Case(square(2), 3), Case(cplx(2, 2), 4),
+                     Case(cplx(2, 2), -2), Case(empty(0, 0), 2)],
+    "expm": [Case(a).against(series) for a in (real(3, 3), real(2, 2, 2), cplx(3, 3), real(1, 1), 3 * real(2, 2))],
+    "sqrtm": [Case(a).on(definite).against(root) for a in (real(3, 3), real(1, 1))]
+        + [Case(square()).against(root), Case(cplx(3, 3)).on(definite).against(root)],
+    "solve_triangular": [
+        *(Case(square(), real(3), trans, lower).against(triangular) for trans in (0, 1, 2) for lower in (False, True)),
+        Case(square(), real(3, 2), lower=True, unit_diagonal=True).against(triangular),
+        Case(square(), real(3, 2), "T", unit_diagonal=True).against(triangular),
+        *(Case(cplx(3, 3), cplx(3, 2), trans, lower).against(triangular)
+          for trans in ("N", "T", "C") for lower in (False, True))],
+}

@@ -1,0 +1,110 @@
+"""What the verbs share: their common options, the script and its data, one step of it, and how they answer."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tinygraph.data import Dataset
+    from tinygraph.tensors import Tensor
+    from tinygraph.training import Script
+
+
+def add_verb(verbs: Any, name: str, function: Any, summary: str, description: str,
+             *examples: str) -> argparse.ArgumentParser:
+    """Add a verb with the options that every verb has."""
+    verb: argparse.ArgumentParser = verbs.add_parser(
+        name, help=summary, description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="\n  ".join(["examples:", *examples]))
+    verb.set_defaults(verb=function)
+    verb.add_argument("script", metavar="SCRIPT", help="the path of a model script")
+    verb.add_argument("--data", choices=("mnist", "digits", "spiral"),
+                      help="the data set (mnist where it can be had, or else digits)")
+    verb.add_argument("--traceback", action="store_true",
+                      help="show an error's traceback (so does the environment variable TINYGRAPH_TRACEBACK)")
+    return verb
+
+
+def add_step(verb: argparse.ArgumentParser, batch: int = 100) -> None:
+    """Add the options that settle the one step that a question is about."""
+    verb.add_argument("--batch", type=count, default=batch, metavar="N", help=f"the first N training samples ({batch})")
+    verb.add_argument("--seed", type=seed, default=0, metavar="N", help="of the first weights (0)")
+    verb.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="of the step (float64)")
+
+
+def add_json(verb: argparse.ArgumentParser) -> None:
+    """Add the option that gives data in place of text."""
+    verb.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+
+def count(text: str) -> int:
+    """A whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"should be at least 1, and is {number}")
+    return number
+
+
+def seed(text: str) -> int:
+    """A whole number of at least 0."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"should be at least 0, and is {number}")
+    return number
+
+
+def prepare(args: argparse.Namespace, dtype: str = "float64") -> tuple[Script, Dataset, Any]:
+    """The script, the data, and the model for them."""
+    from tinygraph.training import load_script
+
+    script = load_script(args.script)
+    data = load_data(args.data, dtype)
+    return script, data, script.model(data.input_size, data.classes, seed=args.seed, dtype=dtype)
+
+
+def load_data(name: str | None, dtype: str) -> Dataset:
+    """The data set of this name; for None MNIST where it can be had, and else the digits, with a line that says so."""
+    from tinygraph import data
+
+    if name is None:
+        name = "mnist"
+        if data.find_mnist() is None:
+            say("MNIST cannot be had here (TINYGRAPH_DATA may name its folder), so this is with the digits that come "
+                 "along")
+            name = "digits"
+    return data.load(name, dtype=dtype)
+
+
+def say(sentence: str) -> None:
+    """Say something that is not the answer itself."""
+    print(f"tinygraph: {sentence}", file=sys.stderr, flush=True)
+
+
+def step_of(args: argparse.Namespace, named: bool = True) -> tuple[Script, Any, Tensor]:
+    """The script, its model, and the loss of one batch, whose data are named x and t where ``named``."""
+    from tinygraph.tensors import tensor
+    from tinygraph.training import loss_of
+
+    script, data, model = prepare(args, args.dtype)
+    x, t = data.x_train[:args.batch], data.t_train[:args.batch]
+    with script.blamed():
+        loss = loss_of(model, tensor(x, name="x"), tensor(t, name="t")) if named else loss_of(model, x, t)
+    return script, model, loss
+
+
+def answer(report: Any, as_json: bool) -> None:
+    """Print a report, as text or as JSON."""
+    print(json.dumps(_spelt(report.as_dict()), indent=2, ensure_ascii=False) if as_json else report)
+
+
+def _spelt(value: Any) -> Any:
+    """Plain data in which numbers that JSON lacks are words."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {str(key): _spelt(item) for key, item in value.items()}
+    return [_spelt(item) for item in value] if isinstance(value, list | tuple) else value
