@@ -1,4 +1,4 @@
-"""tg.check_graph: a wrong rule is named where it stands in a graph, a kink is told apart, what is right is found right."""
+"""tg.check_graph: a wrong rule is named where it stands, a kink is told apart, what is right is found right."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import sys
 
 import numpy as np
 import pytest
-
-import tinygraph as tg
 from cases import CASES
 from lecture_layers import Affine, Relu, SoftmaxWithLoss
+
+import tinygraph as tg
 from models.two_layer_net import TwoLayerNet
 from tinygraph.core.op import COMPOSED, OPS, Constant, Handle, Op
 

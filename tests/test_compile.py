@@ -239,6 +239,20 @@ def test_what_changes_between_calls_is_refused():
         array(np.ones(1))
 
 
+def test_a_tensor_from_outside_that_is_assigned_to_is_refused_and_stays_as_it_was():
+    count = tg.tensor([1.0])
+
+    @tg.compile
+    def step(x):
+        nonlocal count
+        count += x
+        return count * 1
+    with pytest.raises(tg.TraceError, match=r"assign under tg\.no_grad"):
+        step(np.ones(1))
+    assert count.data.tolist() == [1.0]
+    assert type(count.data) is np.ndarray
+
+
 def test_a_plain_array_that_is_written_to_is_refused():
     total = np.zeros(2)
 

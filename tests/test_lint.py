@@ -17,6 +17,7 @@ import pytest
 import tinygraph as tg
 from tinygraph.ask import lint as linter
 from tinygraph.core import node as nodes
+from tinygraph.core import op as core_op
 
 ROOT = Path(__file__).parents[1]
 
@@ -515,6 +516,16 @@ def collect(monkeypatch):
     return reports
 
 
+@pytest.fixture
+def ops_as_they_were():
+    """Forget the ops that a page registers, so that another test can run it too."""
+    kept = [(table, dict(table)) for table in (core_op.OPS, core_op.COMPOSED, core_op.BY_NUMPY)]
+    yield
+    for table, before in kept:
+        table.clear()
+        table.update(before)
+
+
 def told(reports):
     return [line for report in reports if report for line in str(report).splitlines()]
 
@@ -538,7 +549,7 @@ PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.m
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_no_word_on_the_examples_of_the_pages(page, tmp_path, monkeypatch):
+def test_no_word_on_the_examples_of_the_pages(page, tmp_path, monkeypatch, ops_as_they_were):
     monkeypatch.chdir(tmp_path)
     reports = collect(monkeypatch)
     text = re.sub(r"^[ >]*(```|~~~|:::).*$", "", page.read_text(encoding="utf-8"), flags=re.M)

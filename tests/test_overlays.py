@@ -207,14 +207,19 @@ def test_an_error_about_no_op_on_tensors_has_no_graph():
 
 
 def test_an_error_keeps_no_graph_alive_when_it_is_gone_and_goes_to_other_processes():
-    x, W, b = inputs()
-    hidden = x @ W
-    error = failing(lambda: hidden + b)
-    alive = weakref.ref(hidden)
+    alive = []
+
+    def fail():
+        x, W, b = inputs()
+        hidden = x @ W
+        alive.append(weakref.ref(hidden))
+        return hidden + b
+    error = failing(fail)
     copy = pickle.loads(pickle.dumps(error))
     assert str(copy) == str(error)
     assert type(copy) is type(error)
     assert copy.graph is None
-    del hidden, error
+    assert error.graph is not None
+    del error
     gc.collect()
-    assert alive() is None
+    assert alive[0]() is None

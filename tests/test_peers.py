@@ -39,6 +39,7 @@ class Jax:
         os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # compiling is what takes the time
         self.jax = pytest.importorskip("jax", reason="JAX is not installed: pip install 'tinygraph[peers]'")
         self.jax.config.update("jax_enable_x64", True)
+        self.module = self.jax.numpy
         self.functions = jax_functions(self.jax)
 
     def array(self, a):
@@ -70,6 +71,7 @@ class Torch:
     def __init__(self):
         self.torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'tinygraph[peers]'")
         self.torch.set_default_dtype(self.torch.float64)
+        self.module = self.torch
         self.functions = torch_functions(self.torch)
 
     def array(self, a):
@@ -150,6 +152,13 @@ def torch_functions(torch):
 PEERS = {"jax": Jax, "torch": Torch}
 
 
+@pytest.fixture(scope="module", params=PEERS)
+def peer(request):
+    made = PEERS[request.param]()
+    made.name = request.param
+    return made
+
+
 # --- what they do otherwise -------------------------------------------------------------------------------------------
 
 def over_no_axis(case):
@@ -195,23 +204,57 @@ DIFFERENCES = [
     ("jax", "arccosh", is_complex,
      "**JAX**: the gradient of `arccosh` at a complex number with a negative real part has the wrong sign."),
     ("jax", "sign", is_complex, "**JAX**: `sign` of a complex number has derivative 0; here that of z/|z|."),
-    ("jax", "nanstd", always, "**JAX, PyTorch**: the gradient of `std` is NaN where it is 0; here it is 0."),
+    ("jax", "vander", has_zero, "**JAX**: the gradient of `vander` at 0 is NaN."),
+    ("jax", "nanstd", always,
+     "**JAX**: the gradient of `norm`, `std` and `nanstd` where they are 0 is NaN; here it is 0."),
 ]
 
 
+PAGE = (Path(__file__).parents[1] / "docs" / "derivatives.md").read_text(encoding="utf-8")
+
+
 def test_the_differences_stand_in_the_docs():
-    page = " ".join((Path(__file__).parents[1] / "docs" / "derivatives.md").read_text(encoding="utf-8").split())
-    assert [sentence for _, _, _, sentence in DIFFERENCES if sentence not in page] == []
+    assert [sentence for _, _, _, sentence in DIFFERENCES if sentence not in " ".join(PAGE.split())] == []
+
+
+# Of the docs' table of kinks: f(m, x) for a module m, and where.
+KINKS = {
+    "`abs` at 0": (lambda m, x: m.abs(x), [0.0]),
+    "`max` of two that tie": (lambda m, x: m.max(x), [1.0, 1.0]),
+    "`maximum(x, 1)` at 1": (lambda m, x: m.maximum(x, m.ones_like(x)), [1.0]),
+    "`fmax(x, 1)` at 1": (lambda m, x: m.fmax(x, m.ones_like(x)), [1.0]),
+    "`clip(x, 0, 1)` at 0 and 1": (lambda m, x: m.clip(x, 0.0, 1.0), [0.0, 1.0]),
+    "`linalg.norm` at (0, 0)": (lambda m, x: m.linalg.norm(x), [0.0, 0.0]),
+    "`hypot` at (0, 0)": (lambda m, x: m.hypot(x[0], x[1]), [0.0, 0.0]),
+    "`arctan2` at (0, 0)": (lambda m, x: m.arctan2(x[0], x[1]), [0.0, 0.0]),
+    "`median` of 1, 2": (lambda m, x: m.median(x), [1.0, 2.0]),
+    "`copysign(x, 1)` at 0": (lambda m, x: m.copysign(x, m.ones_like(x)), [0.0]),
+    "`prod` of 0, 2, 3": (lambda m, x: m.prod(x), [0.0, 2.0, 3.0]),
+    "`sqrt` at 0": (lambda m, x: m.sqrt(x), [0.0]),
+    "`logaddexp(x, x)` at -inf": (lambda m, x: m.logaddexp(x, x), [-np.inf]),
+}
+
+
+def documented(what, column):
+    line, = (line for line in PAGE.splitlines() if line.startswith(f"| {what} |"))
+    return [float(number) for number in line.split("|")[2 + column].split(",")]
+
+
+@pytest.mark.parametrize("what", KINKS)
+def test_the_docs_tell_what_happens_at_a_kink(what):
+    f, x = KINKS[what]
+    with np.errstate(all="ignore"):
+        np.testing.assert_equal(tg.grad(lambda x: f(np, x).sum())(np.array(x)), documented(what, 0))
+
+
+@pytest.mark.parametrize("what", KINKS)
+def test_the_docs_tell_what_a_peer_does_at_a_kink(peer, what):
+    f, x = KINKS[what]
+    _, pull = peer.vjp(lambda xs: [f(peer.module, xs[0]).sum()], [peer.array(x)])
+    np.testing.assert_equal(pull([np.array(1.0)])[0], documented(what, ["torch", "jax"].index(peer.name) + 1))
 
 
 # --- the comparison ---------------------------------------------------------------------------------------------------
-
-@pytest.fixture(scope="module", params=PEERS)
-def peer(request):
-    made = PEERS[request.param]()
-    made.name = request.param
-    return made
-
 
 def found(peer, name):
     """The peer's function for an op, or None."""

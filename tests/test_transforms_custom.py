@@ -120,11 +120,20 @@ def test_checkpoint_gives_weights_outside_their_gradients(rng):
         for t in (w, b):
             t.zero_grad()
         x_leaf = leaf(x)
-        y = (block(block(x_leaf) * 2) ** 2).sum()
+        y = (block(block(block(x_leaf) * 2)) ** 2).sum()
         y.backward()
         return [y.data, w.grad, b.grad, x_leaf.grad]
     for plain, again in zip(run(block), run(tg.checkpoint(block)), strict=True):
         np.testing.assert_allclose(again, plain, rtol=1e-13)
+
+
+def test_a_block_goes_no_further_back_than_to_what_it_was_given(rng):
+    """Its argument was computed from a weight that it uses as well; that way belongs to the rest of the graph."""
+    w = leaf(rng.normal(size=3))
+    x = np.exp(w)
+    hidden = tg.checkpoint(lambda x: x * w)(x)
+    tg.checkpoint(lambda: (hidden * w * x).sum())().backward()
+    np.testing.assert_allclose(w.grad, 2 * w.data * np.exp(2 * w.data) * (1 + w.data), rtol=1e-13)
 
 
 def test_checkpoint_runs_the_function_once_more_for_each_sweep_and_keeps_one_node():

@@ -405,8 +405,8 @@ if TYPE_CHECKING:
     from tinygraph.ask.check import check_grads, numerical_gradient
     from tinygraph.ask.debug import debug
     from tinygraph.ask.derive import derive
-    from tinygraph.ask.graph_check import check_graph
     from tinygraph.ask.diff import diff_graphs
+    from tinygraph.ask.graph_check import check_graph
     from tinygraph.ask.lint import lint
     from tinygraph.ask.profile import profile
     from tinygraph.compiler.compiled import compile
@@ -421,7 +421,8 @@ permute_dims, concat = transpose, concatenate
 # What needs more than NumPy, or is not needed to compute, is imported when it is first asked for.
 _LATER = {
     "Graph": "analysis", "graph": "analysis", "check_grads": "ask.check", "numerical_gradient": "ask.check",
-    "check_graph": "ask.graph_check", "debug": "ask.debug", "derive": "ask.derive", "diff_graphs": "ask.diff", "lint": "ask.lint",
+    "check_graph": "ask.graph_check", "debug": "ask.debug", "derive": "ask.derive",
+    "diff_graphs": "ask.diff", "lint": "ask.lint",
     "profile": "ask.profile",
     "compile": "compiler.compiled", "wrap_layer": "nn.wrap", "draw": "render.drawing", "Hints": "render.hints",
     "graph_to_json": "render.exports", "graph_from_json": "render.exports",

@@ -272,6 +272,9 @@ def _recording(function: Callable[..., Any], args: Any, kwargs: Any) -> tuple[_R
         installed = trace.installed()
     finally:
         changed = trace.give_back()
+    if trace.moved:
+        raise TraceError("the step assigns to a tensor from outside, which makes a new node that no later call would "
+                         f"see; assign under tg.no_grad() or through .data{here()}")
     outputs: list[Any] = []
 
     def out(x: Any) -> Any:

@@ -164,6 +164,8 @@ class Trace:
         self.originals: dict[Node, Any] = {}
         self._installed: dict[Node, Traced] = {}
         self.grads: list[Any] = []
+        self._handles: list[tuple[Tensor, Node]] = []
+        self.moved = False
         self.open = True
 
     # --- recording one call -------------------------------------------------------------------------------------
@@ -233,8 +235,11 @@ class Trace:
         The collector knows every live Tensor, however the step reaches it: a closure, a global, an attribute.
         """
         for thing in gc.get_objects():
-            if type(thing) is Tensor and thing.node.op is None and thing.node not in self.states:
-                node = thing.node
+            if type(thing) is not Tensor or thing.node.op is not None:
+                continue
+            node = thing.node
+            self._handles.append((thing, node))
+            if node not in self.states:
                 if isinstance(node.grad, np.ndarray):
                     self.grads.append(node.grad)
                 if isinstance(node.value, np.ndarray | np.generic):
@@ -256,6 +261,10 @@ class Trace:
     def give_back(self) -> dict[Node, Traced]:
         """Put the arrays back; give the leaves that the step changed, with what each became."""
         self.open = False
+        for handle, node in self._handles:
+            if handle.node is not node:  # `t += v` or `t[i] = v` on a tensor without a gradient makes a new node
+                self.moved, handle.node = True, node
+        self._handles.clear()
         changed = {}
         for node, original in self.originals.items():
             now, node.value = node.value, original

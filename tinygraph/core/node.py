@@ -212,8 +212,8 @@ Contribution = tuple[int, Array]
 
 
 def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, only: set[Node] | None = None,
-               every: bool = False, hooks: bool = True, release: bool = False,
-               ) -> Iterator[tuple[Node, Array, list[Contribution]]]:
+               until: set[Node] | frozenset[Node] = frozenset(), every: bool = False, hooks: bool = True,
+               release: bool = False) -> Iterator[tuple[Node, Array, list[Contribution]]]:
     """Go through the graph in reverse topological order and give (node, its whole cotangent, what it handed on).
 
     The one sweep behind backward, `grad`, pictures and questions.
@@ -224,6 +224,7 @@ def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, onl
         kind: None to compute on bare arrays; a kind of Handle to compute with it, so that the cotangents themselves
             can be differentiated.
         only: Go to these nodes alone.
+        until: Go to these nodes and no further.
         every: Give every node, and not the watched ones alone.
         hooks: Call the hooks that users registered.
         release: Let each node forget its parents once it is done, so that their values can be freed.
@@ -240,7 +241,7 @@ def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, onl
             g = _hooked(g, node)
         op = node.op
         handed: list[Contribution] = []
-        if op is not None:
+        if op is not None and node not in until:
             parents, params = node.parents, node.params
             if not parents:
                 raise GradientError(f"backward: the graph behind {op.name} was freed by an earlier "

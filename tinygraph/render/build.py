@@ -16,7 +16,7 @@ from tinygraph.render.hints import Hints
 from tinygraph.render.naming import Names, argument
 from tinygraph.render.overlay import Measure, coloured
 from tinygraph.render.rows import leading, rows
-from tinygraph.render.scene import LARGE, SHOW, SMALL, Box, Group, Lines, Scene, Wire
+from tinygraph.render.scene import LARGE, READABLE, SHOW, SMALL, Box, Group, Lines, Scene, Wire
 from tinygraph.render.text import DASH, LITERAL, Text, constant, literal, printed
 from tinygraph.render.view import Collapse, View, view
 
@@ -53,7 +53,7 @@ def picture(graph: Graph, show: str | None = None, backward: bool | None = None,
     backward = False if graph.failed is not None else backward
     seen = view(graph, {title: [graph.of(t) for t in tensors] for title, tensors in hints.clusters.items()},
                 depth=depth, collapse=collapse, fold_repeats=fold_repeats, large=LARGE)
-    formulas = show is not None or len(graph) <= LARGE
+    formulas = show is not None or len(graph) <= READABLE
     show = show or ("all" if len(graph) <= SMALL else "symbols" if len(graph) > LARGE else "shapes")
     builder = _Builder(graph, seen, hints, show, backward, seed, formulas)
     made = dataclasses.replace(builder.scene(), theme=theme or "")

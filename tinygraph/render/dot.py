@@ -7,6 +7,7 @@ of twin edges.
 
 from __future__ import annotations
 
+import functools
 import html
 import itertools
 import re
@@ -291,24 +292,33 @@ def _line(line: Formula) -> str:
     return f"{_TABLE}<TR>{space}{''.join(above)}{space}</TR><TR>{space}{''.join(below)}{space}</TR></TABLE>"
 
 
-def _text(line: Formula, size: int | None = None, colour: str | None = None) -> str:
+def _text(line: Formula, size: float | None = None, colour: str | None = None) -> str:
     """Runs of text, neighbours of one size and colour in one FONT."""
-    parts: list[tuple[str, str]] = []
+    parts: list[str] = []
+    last = ""
     for run in line:
         if isinstance(run, Run):
-            text = _escaped(run.text)
-            text = f"<I>{text}</I>" if run.italic else text
-            text = f"<B>{text}</B>" if run.bold else text
-            own = run.role != "name"
-            font = (f'<FONT COLOR="{_ROLES[run.role] if own or not colour else colour}" '
-                    f'POINT-SIZE="{SIZES[run.role] if own or not size else size:g}">')
-            if parts and parts[-1][0] == font:
-                parts[-1] = (font, parts[-1][1] + text)
+            font, text = _run(run, size, colour)
+            if font == last:
+                parts[-1] = f"{parts[-1].removesuffix('</FONT>')}{text}</FONT>"
             else:
-                parts.append((font, text))
-    return "".join(f"{font}{text}</FONT>" for font, text in parts)
+                parts.append(f"{font}{text}</FONT>")
+                last = font
+    return "".join(parts)
 
 
+@functools.lru_cache(maxsize=4096)
+def _run(run: Run, size: float | None, colour: str | None) -> tuple[str, str]:
+    """The FONT of a run, and what stands in it."""
+    text = _escaped(run.text)
+    text = f"<I>{text}</I>" if run.italic else text
+    text = f"<B>{text}</B>" if run.bold else text
+    own = run.role != "name"
+    colour = _ROLES[run.role] if own or not colour else colour
+    return f'<FONT COLOR="{colour}" POINT-SIZE="{SIZES[run.role] if own or not size else size:g}">', text
+
+
+@functools.lru_cache(maxsize=4096)
 def _escaped(text: str) -> str:
     """A text inside an HTML-like label, where Graphviz fails at a lone square bracket and reads backslash escapes."""
     spaced = re.sub(r"^ +| +$", lambda spaces: NBSP * len(spaces[0]), text)

@@ -17,8 +17,11 @@ SHOW = ("symbols", "shapes", "values", "all")
 SMALL = 40
 """Up to so many nodes everything is shown unless the caller says otherwise."""
 
+READABLE = 300
+"""Above so many nodes formulas are left out unless the caller says otherwise."""
+
 LARGE = 1000
-"""Above so many nodes groups are collapsed and formulas left out unless the caller says otherwise."""
+"""Above so many nodes groups are collapsed unless the caller says otherwise."""
 
 COLOURS = {"ink": "#1A1A1A", "backward": "#0072B2", "quiet": "#6B6B6B", "op": "#FFF3C4", "highlight": "#D55E00",
            "group": "#EDEDED", "heat0": "#FFFBF0", "heat1": "#FDE2AC", "heat2": "#F9C270", "heat3": "#EE9A45",

@@ -205,7 +205,7 @@ def sweep(roots: Sequence[tuple[Node, Any]], needed: set[Node], targets: set[Nod
         start.op, start.watched = _SEVERAL, False
         start.parents, start.params = tuple(node for node, _ in roots), {"seeds": tuple(g for _, g in roots)}
     every = not all(node.watched for node in targets)
-    steps = cotangents(start, seed, Tensor if graph else None, only=needed, hooks=hooks, every=every)
+    steps = cotangents(start, seed, Tensor if graph else None, only=needed, until=targets, hooks=hooks, every=every)
     return {node: c for node, c, _ in steps if node in targets}
 
 
