@@ -60,7 +60,7 @@ def libraries() -> dict[str, Library]:
     try:
         import mygrad
         from mygrad.computational_graph import build_graph
-        found["MyGrad"] = (lambda: mygrad.tensor(start), mygrad.tanh, lambda y: build_graph(y, render=False).source)
+        found["MyGrad"] = (lambda: mygrad.tensor(start), mygrad.tanh, lambda y: build_graph(y).source)
     except (ImportError, AttributeError) as error:
         print(f"MyGrad cannot be imported, and is passed over: {str(error).splitlines()[0]}")
     try:  # its last release falls over NumPy 2: np.int

@@ -71,3 +71,16 @@ def mnist_folder() -> Path:
     if not folder:
         pytest.skip("needs MNIST in the folder that TINYGRAPH_DATA names")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _ops_of_a_test_go_with_it():
+    """An op that a test or a page's example registers is gone after it: the next one may use the name again."""
+    import tinygraph as tg
+    from tinygraph.core.op import COMPOSED
+    before = {*tg.OPS, *COMPOSED}
+    yield
+    for registry in (tg.OPS, COMPOSED):
+        for name in set(registry) - before:
+            if not registry[name].function.__module__.startswith(("tinygraph", "numpy", "scipy")):
+                del registry[name]

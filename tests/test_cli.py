@@ -322,18 +322,6 @@ def test_check_walks_the_graph_and_names_the_wrong_rule(capsys):
     assert json.loads(printed[1])["ok"] is False
 
 
-def test_explain_knows_the_weights_by_name(capsys):
-    said = asked(capsys, "explain", MODEL, "--weight", "W9", code=1).err
-    assert said == f"tinygraph: {MODEL} has no weight 'W9'; there are W1, b1, W2, b2\n"
-
-
-@pytest.mark.skipif("explain" not in dir(tg), reason="needs tg.explain")
-def test_explain_speaks_of_each_weight(capsys):
-    printed = asked(capsys, "explain", MODEL).out
-    assert re.findall(r"^([Wb]\d)$", printed, re.M) == ["W1", "b1", "W2", "b2"]
-    assert list(json.loads(asked(capsys, "explain", MODEL, "--weight", "W1", "--json").out)) == ["W1"]
-
-
 def test_lint_finds_nothing_in_the_lectures_net(capsys):
     assert asked(capsys, "lint", MODEL).out.startswith("nothing found by ")
 
@@ -441,7 +429,7 @@ def test_a_mistake_in_the_arguments_is_exit_code_2(arguments, capsys):
     assert "usage: tinygraph" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["train", "check", "draw", "bench", "explain", "lint", "profile", "derive", "diff"])
+@pytest.mark.parametrize("verb", ["train", "check", "draw", "bench", "lint", "profile", "derive", "diff"])
 def test_help_shows_examples_that_parse(verb, capsys):
     from tinygraph.cli import _parser
 

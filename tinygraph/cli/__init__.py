@@ -1,4 +1,4 @@
-"""The command-line program: train, check, draw, bench a model script, and ask its graph: explain, lint, profile, ...
+"""The command-line program: train, check, draw, bench a model script, and ask its graph: lint, profile, derive, diff.
 
 What a script must offer stands in docs/model-scripts.md. Each verb imports what it needs when it is called, so that
 ``tinygraph --help`` answers at once.
@@ -14,7 +14,7 @@ from typing import Any
 
 from tinygraph.cli.common import say
 from tinygraph.cli.look import add_bench, add_check, add_draw
-from tinygraph.cli.questions import add_derive, add_diff, add_explain, add_lint, add_profile
+from tinygraph.cli.questions import add_derive, add_diff, add_lint, add_profile
 from tinygraph.cli.train import add_train
 from tinygraph.core.errors import TinygraphError
 from tinygraph.core.messages import here
@@ -53,7 +53,6 @@ def _parser() -> argparse.ArgumentParser:
                "  tinygraph train models/two_layer_net.py --out out\n"
                "  tinygraph draw models/two_layer_net.py -o graph.svg\n"
                "  tinygraph bench models/two_layer_net.py\n"
-               "  tinygraph explain models/two_layer_net.py --weight W1\n"
                "  tinygraph lint models/two_layer_net.py\n"
                "  tinygraph profile models/two_layer_net.py -o step.json\n"
                "  tinygraph derive models/two_layer_net.py --language ja\n"
@@ -63,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
                "the\narguments; 130 stopped by Ctrl-C.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for add in (add_train, add_check, add_draw, add_bench, add_explain, add_lint, add_profile, add_derive, add_diff):
+    for add in (add_train, add_check, add_draw, add_bench, add_lint, add_profile, add_derive, add_diff):
         add(verbs)
     return parser
 

@@ -1,4 +1,4 @@
-"""The verbs that ask the graph of one step: explain, lint, profile, derive, diff."""
+"""The verbs that ask the graph of one step: lint, profile, derive, diff."""
 
 from __future__ import annotations
 
@@ -6,19 +6,6 @@ import argparse
 from typing import Any
 
 from tinygraph.cli.common import add_json, add_step, add_verb, answer, count, prepare, say, seed, step_of
-from tinygraph.core.errors import ArgumentError
-
-
-def add_explain(verbs: Any) -> None:
-    """Add the verb that says where a gradient came from."""
-    verb = add_verb(verbs, "explain", _explain, "say where the weights' gradients came from",
-                    "Where each weight's gradient came from, in one real step: the share of each path from the loss, "
-                    "and what made a gradient zero or NaN.",
-                    "tinygraph explain models/two_layer_net.py",
-                    "tinygraph explain models/two_layer_net.py --weight W1 --json")
-    verb.add_argument("--weight", metavar="NAME", help="of this weight alone, as it is called in the model's params")
-    add_step(verb)
-    add_json(verb)
 
 
 def add_lint(verbs: Any) -> None:
@@ -77,28 +64,6 @@ def add_diff(verbs: Any) -> None:
     verb.add_argument("-o", "--output", metavar="FILE", help="draw both graphs in one picture too")
     add_step(verb)
     add_json(verb)
-
-
-def _explain(args: argparse.Namespace) -> int:
-    import tinygraph
-
-    script, model, loss = step_of(args)
-    weights = model.params
-    if args.weight is not None:
-        if args.weight not in weights:
-            raise ArgumentError(f"{args.script} has no weight {args.weight!r}; there are {', '.join(weights)}")
-        weights = {args.weight: weights[args.weight]}
-    with script.blamed():
-        loss.backward()
-    face: Any = tinygraph
-    reports = {name: face.explain(weight) for name, weight in weights.items()}
-    if args.json:
-        answer(_All(reports), True)
-        return 0
-    for number, (name, report) in enumerate(reports.items()):
-        print(f"{'' if number == 0 else chr(10)}{name}")
-        answer(report, False)
-    return 0
 
 
 class _All:
