@@ -406,9 +406,11 @@ if TYPE_CHECKING:
     from tinygraph.ask.debug import debug
     from tinygraph.ask.derive import derive
     from tinygraph.ask.diff import diff_graphs
+    from tinygraph.ask.explain import explain
     from tinygraph.ask.graph_check import check_graph
     from tinygraph.ask.lint import lint
     from tinygraph.ask.profile import profile
+    from tinygraph.ask.shadow import shadow
     from tinygraph.compiler.compiled import compile
     from tinygraph.nn.wrap import wrap_layer
     from tinygraph.render.drawing import draw
@@ -422,6 +424,7 @@ permute_dims, concat = transpose, concatenate
 _LATER = {
     "Graph": "analysis", "graph": "analysis", "check_grads": "ask.check", "numerical_gradient": "ask.check",
     "check_graph": "ask.graph_check", "debug": "ask.debug", "derive": "ask.derive",
+    "explain": "ask.explain", "shadow": "ask.shadow",
     "diff_graphs": "ask.diff", "lint": "ask.lint",
     "profile": "ask.profile",
     "compile": "compiler.compiled", "wrap_layer": "nn.wrap", "draw": "render.drawing", "Hints": "render.hints",

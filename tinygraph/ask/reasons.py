@@ -151,9 +151,7 @@ def of_zero(op: str, y: Any, position: int, values: Sequence[Any]) -> str:
     if op in ("multiply", "divide", "matmul", "dot", "affine", "inner", "outer", "tensordot", "einsum", "power"):
         others = [i for i, v in enumerate(values) if i != position and _all_zero(v)]
         if others:
-            return f"its argument {others[0]} is all 0"
-        if any(i != position and _holds_zero(v) for i, v in enumerate(values)):
-            return f"its argument {next(i for i in range(len(values)) if i != position)} is 0 where it would pass"
+            return f"what it is multiplied by, argument {others[0]}, is 0"
         if op == "power" and _all_zero(values[0]):
             return "the derivative of a power above 1 at 0 is 0"
     if op == "where" and position == 1:
@@ -162,10 +160,6 @@ def of_zero(op: str, y: Any, position: int, values: Sequence[Any]) -> str:
         return "masked: the condition holds everywhere that a gradient flows to"
     told = _told(_ZERO.get(op), [y[0] if isinstance(y, tuple) else y, *values])
     return told or "its derivative is 0 at these inputs"
-
-
-def _holds_zero(x: Any) -> bool:
-    return hasattr(x, "dtype") and x.dtype.kind in "fciub" and _some(x == 0)
 
 
 def _all_zero(x: Any) -> bool:

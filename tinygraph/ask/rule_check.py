@@ -10,7 +10,6 @@ import numpy as np
 
 from tinygraph.ask.slopes import UNSETTLED, Local, disagreement, only_at
 from tinygraph.ask.wording import at, count, step
-from tinygraph.core.errors import TinygraphError
 from tinygraph.core.node import Node
 from tinygraph.core.op import Array, pick
 from tinygraph.differences import random_direction
@@ -96,7 +95,7 @@ class NodeCheck:
             return rows
         try:
             local = Local(node)
-        except TinygraphError:  # it takes no float64
+        except Exception:  # it takes no float64, and says so in its own way
             local = Local(node, widen=False)
         why = _untellable(local, positions)
         if why:
