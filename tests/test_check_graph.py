@@ -12,7 +12,8 @@ from lecture_layers import Affine, Relu, SoftmaxWithLoss
 
 import tinygraph as tg
 from models.two_layer_net import TwoLayerNet
-from tinygraph.core.op import COMPOSED, OPS, Constant, Handle, Op
+from tinygraph.core.kinds import Constant
+from tinygraph.core.op import COMPOSED, OPS, Handle, Op
 
 
 def leaf(values, name=None, dtype=float):

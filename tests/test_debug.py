@@ -16,7 +16,8 @@ from cases import CASES
 
 import tinygraph as tg
 from models.two_layer_net import TwoLayerNet, build
-from tinygraph.core.op import COMPOSED, OPS, Constant, Handle, Op
+from tinygraph.core.kinds import Constant
+from tinygraph.core.op import COMPOSED, OPS, Handle, Op
 
 ROOT = Path(__file__).parents[1]
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.core.op import BY_NUMPY, COMPOSED, OPS, Op, Slot, composed, find
+from tinygraph.core.kinds import composed
+from tinygraph.core.op import BY_NUMPY, COMPOSED, OPS, Op, Slot, find
 from tinygraph.testing import PROPERTIES, Case, check_op
 
 

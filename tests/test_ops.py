@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 
 import tinygraph as tg
 from tinygraph.core import node
-from tinygraph.core.op import BY_NUMPY, COMPOSED, OPS, Constant
+from tinygraph.core.kinds import Constant
+from tinygraph.core.op import BY_NUMPY, COMPOSED, OPS
 from tinygraph.testing import PROPERTIES, Case, StandIn, check_op
 
 OURS = {name: op for name, op in (OPS | COMPOSED).items()

@@ -17,7 +17,8 @@ import pytest
 from cases import CASES
 
 import tinygraph as tg
-from tinygraph.core.op import COMPOSED, OPS, Constant
+from tinygraph.core.kinds import Constant
+from tinygraph.core.op import COMPOSED, OPS
 from tinygraph.testing.trial import Trial, several, weighted_sum
 
 ALL = {name: op for name, op in (OPS | COMPOSED).items() if name in CASES and not isinstance(op, Constant)}

@@ -10,9 +10,10 @@ import numpy as np
 
 from tinygraph.core.context import GRAD_ENABLED, WATCHES, watching
 from tinygraph.core.errors import UnsupportedError
+from tinygraph.core.kinds import Constant
 from tinygraph.core.messages import here
 from tinygraph.core.node import failed, inner, leaf
-from tinygraph.core.op import BY_NUMPY, Constant, Handle, Op, is_array, load_plugins
+from tinygraph.core.op import BY_NUMPY, Handle, Op, is_array, load_plugins
 from tinygraph.ops import constants, making, nanreduction, reduction, scan
 
 _PLAIN = frozenset({float, int, np.ndarray, np.float64, np.float32})

@@ -16,9 +16,10 @@ from tinygraph.ask.sweep import SMALL, Note, Sweep
 from tinygraph.ask.ways import lineage
 from tinygraph.ask.wording import called, count, inputs, span, strange_at, way
 from tinygraph.core.errors import DebugError
+from tinygraph.core.kinds import Constant
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node, ancestors
-from tinygraph.core.op import Array, Constant, Op, pick
+from tinygraph.core.op import Array, Op, pick
 
 _ndarray, _generic = np.ndarray, np.generic
 

@@ -38,11 +38,15 @@ R = TypeVar("R")
 OPS: dict[str, Op[..., Any]] = {}
 """Every registered op by name."""
 
-COMPOSED: dict[str, Composed[..., Any]] = {}
+COMPOSED: dict[str, Op[..., Any]] = {}
 """Every registered function of ops by name: it has no rule of its own, and no node is made of it."""
 
 BY_NUMPY: dict[Any, Op[..., Any]] = {}
 """The op, or the function of ops, that stands for a NumPy function; a string names one of a package not imported."""
+
+
+_LAID_OUT = frozenset({"inputs", "params", "rules", "nested_rule", "forward", "simple", "total", "_star",
+                       "_before_star", "_takes_out", "_leading", "_by_name", "_wanted", "_is_ufunc"})
 
 
 class Handle:
@@ -92,22 +96,47 @@ class Op(Generic[P, R]):
     48
     """
 
+    __name__: str
+    __qualname__: str
+    inputs: tuple[str, ...]
+    params: tuple[str, ...]
+    rules: tuple[Rule | None, ...]
+    nested_rule: Rule | None
+    forward: Callable[..., Any]
+    simple: bool
+    total: bool
+
     def __init__(self, function: Callable[P, R], *, vjp: tuple[Rule | None, ...] | dict[str, Rule | None],
                  symbol: str | None = None, numpy: Any = (), tex: tuple[str, ...] = (),
                  flops: Callable[..., int] | None = None, nested: str | None = None,
                  validate: Callable[..., None] | None = None, mismatch: Callable[..., str] | None = None,
                  outputs: int = 0, hidden: int = 0, result: Callable[..., Any] | None = None,
                  opaque: bool = False) -> None:
-        functools.update_wrapper(self, function)
+        # What functools.update_wrapper does, at a third of its cost: there are hundreds of ops to import.
+        self.__name__ = self.__qualname__ = function.__name__
+        self.__module__ = getattr(function, "__module__", __name__)  # a ufunc has none
+        self.__doc__, self.__wrapped__ = function.__doc__, function
         self.name = function.__name__
         self.function = function
         self.symbol = symbol if symbol is not None else self.name
         self.stands_for = numpy if isinstance(numpy, tuple) else (numpy,)
         self.tex, self.flops, self.validate, self.mismatch = tex, flops, validate, mismatch
         self.outputs, self.hidden, self.result, self.opaque = outputs, hidden, result, opaque
-        self.nested = nested
+        self.nested, self._vjp = nested, vjp
+        if isinstance(vjp, dict) and vjp and (unknown := set(vjp) - set(function.__code__.co_varnames)):
+            raise TypeError(f"op {self.name}: rules for {sorted(unknown)}, which are not among its arguments "
+                            f"{list(self.signature.parameters)}")
 
-        # Read off the code object: inspect.signature would cost `import tinygraph` several milliseconds.
+    def __getattr__(self, name: str) -> Any:
+        # What a call needs to know is worked out when the op is first used, since `import tinygraph` uses few of them.
+        if name not in _LAID_OUT:
+            raise AttributeError(f"an op has no {name!r}")
+        self._lay_out()
+        return self.__dict__[name]
+
+    def _lay_out(self) -> None:
+        """Sort the arguments into inputs and params, and the rules by input."""
+        function, nested = self.function, self.nested
         code = function.__code__
         named = code.co_argcount + code.co_kwonlyargcount
         self._star = code.co_varnames[named] if code.co_flags & inspect.CO_VARARGS else None
@@ -115,9 +144,7 @@ class Op(Generic[P, R]):
         self._before_star = tuple(names)
         names += [self._star] if self._star else []
         names += code.co_varnames[code.co_argcount:named]
-        by_name = vjp if isinstance(vjp, dict) else dict(zip(names, vjp, strict=False))
-        if unknown := set(by_name) - set(names):
-            raise TypeError(f"op {self.name}: rules for {sorted(unknown)}, which are not among its arguments {names}")
+        by_name = self._vjp if isinstance(self._vjp, dict) else dict(zip(names, self._vjp, strict=False))
         # The arrays that stand alone come first; those inside the nested argument follow in the order they are found.
         self.inputs = tuple(name for name in by_name if name != nested)
         self.params = tuple(name for name in names if name not in self.inputs)
@@ -131,9 +158,10 @@ class Op(Generic[P, R]):
         self._is_ufunc = bool(self.stands_for) and isinstance(self.stands_for[0], np.ufunc)
         plain = len(self.stands_for) == 1 and self._is_ufunc and not self.params
         # A ufunc is called bare: the function around it says what it is and would cost 50 ns a call.
-        self.forward: Callable[..., Any] = self.stands_for[0] if plain else function
+        self.forward = self.stands_for[0] if plain else function
         # What the hot path asks: no params and nothing to check; a rule for every input.
-        self.simple = not (self.params or validate or outputs or code.co_kwonlyargcount or any(self._wanted.values()))
+        self.simple = not (self.params or self.validate or self.outputs or code.co_kwonlyargcount
+                           or any(self._wanted.values()))
         self.total = self.simple and None not in self.rules
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -206,7 +234,7 @@ class Op(Generic[P, R]):
                                    f"assign the result instead{here()}")
         if self.nested is not None and params is not None:
             found: list[Any] = []
-            params[self.nested] = _take_out(params[self.nested], found, len(inputs))
+            params[self.nested] = take_out(params[self.nested], found, len(inputs))
             inputs += tuple(found)
         return inputs, params
 
@@ -259,7 +287,7 @@ class Op(Generic[P, R]):
         """The params with the arrays put back into their slots."""
         if self.nested is None:
             return params
-        return {**params, self.nested: _put_back(params[self.nested], values)}
+        return {**params, self.nested: put_back(params[self.nested], values)}
 
     def rule(self, position: int) -> Rule | None:
         """The rule of input ``position``; all arrays inside the nested argument share one."""
@@ -342,118 +370,6 @@ def op(*, vjp: tuple[Rule | None, ...] | dict[str, Rule | None], **card: Any) ->
     return register
 
 
-class Constant(Op[P, R]):
-    """A function whose result carries no derivative: a comparison, a rounding, an argmax.
-
-    It takes its arguments as NumPy does and is never recorded; with a Tensor among them it gives a Tensor.
-    """
-
-    def __init__(self, function: Callable[P, R], meaning: str) -> None:
-        def stand_in() -> None:
-            """Have no arguments of its own to sort: NumPy's function sorts them."""
-        stand_in.__name__ = stand_in.__qualname__ = function.__name__
-        super().__init__(stand_in, vjp=(), numpy=function)  # type: ignore[arg-type]
-        self.forward = self.function = self.__wrapped__ = function
-        self.__doc__ = meaning
-        self.nested = "args"
-        self.simple = self.total = False
-
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
-        """Take every array out of the arguments, wherever it sits."""
-        if kwargs.get("out") is not None:
-            raise UnsupportedError(f"{self.name}: out= is not supported; assign the result instead{here()}")
-        found: list[Any] = []
-        params = {"args": _take_out(args, found, 0), "kwargs": {k: _take_out(v, found, 0) for k, v in kwargs.items()}}
-        return tuple(found), params
-
-    def run(self, values: tuple[Any, ...], params: dict[str, Any] | None) -> Any:
-        """Call NumPy's function with the arrays put back."""
-        assert params is not None
-        args = _put_back(params["args"], values)
-        kwargs = {name: _put_back(value, values) for name, value in params["kwargs"].items()}
-        try:
-            return self.function(*args, **kwargs)
-        except (ValueError, TypeError, IndexError, np.exceptions.AxisError) as error:
-            raise self.explain(error, args, kwargs) from error
-
-    def __repr__(self) -> str:
-        return f"<op {self.name}: no derivative>"
-
-
-def constant(function: Callable[..., Any], meaning: str) -> Constant[..., Any]:
-    """Register a NumPy function as one without a derivative; ``meaning`` is its docstring.
-
-    >>> import numpy as np, tinygraph as tg
-    >>> np.floor(tg.tensor([1.5]))
-    tensor([1.], dtype=float64)
-    """
-    made = Constant(function, meaning)
-    OPS[made.name] = BY_NUMPY[function] = made
-    return made
-
-
-class Composed(Op[P, R]):
-    """A function of ops: calling it records the ops that it calls, and they bring the rules."""
-
-    def __init__(self, function: Callable[P, R], name: str | None, **card: Any) -> None:
-        super().__init__(function, vjp={}, **card)
-        self.name = name or self.name
-        self.simple = self.total = False
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call the function; what goes wrong within it is told under its name."""
-        super().bind(args, kwargs)
-        try:
-            return self.function(*args, **kwargs)
-        except TinygraphError as error:
-            line = here()
-            told = f"{error}" if str(error).startswith(f"{self.name}") else f"{self.name}: {error}"
-            raise type(error)(told if told.endswith(line) else told + line) from error
-        except (ValueError, TypeError, IndexError, np.exceptions.AxisError) as error:
-            raise self.explain(error, args, kwargs) from error
-
-    def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
-        """Take every array out of the arguments, wherever it sits."""
-        found: list[Any] = []
-        params = {name: _take_out(value, found, 0) for name, value in [*enumerate(args), *kwargs.items()]}
-        return tuple(found), {str(name): value for name, value in params.items()}
-
-    def rule(self, position: int) -> Rule | None:
-        """Stand for the rules of the ops within, so that the suite differentiates in every input."""
-        return _of_the_ops_within
-
-
-def _of_the_ops_within(g: Array, y: Array, *inputs: Array) -> Array:
-    raise AssertionError("no node is made of a composed function")  # pragma: no cover
-
-
-def composed(*, name: str | None = None, **card: Any) -> Callable[[Callable[P, R]], Composed[P, R]]:
-    """Register the decorated function of ops: where NumPy's own function is a composition, so is its derivative.
-
-    It has NumPy's signature and is written in plain NumPy, or in ops; on arrays it gives arrays. ``numpy`` names the
-    functions it stands for, so that ``np.name(tensor)`` calls it; ``opaque`` says that it is for NumPy's arrays only;
-    ``name`` is its key in COMPOSED where that is not the function's name.
-
-    >>> import tinygraph as tg
-    >>> from tinygraph.core.op import COMPOSED, composed
-    >>> @composed()
-    ... def rms(a, axis=None):
-    ...     return np.sqrt(np.mean(a * a, axis))
-    >>> rms(np.array([3.0, 3.0])), tg.grad(rms)(np.array([3.0, 3.0]))
-    (np.float64(3.0), array([0.5, 0.5]))
-    >>> del COMPOSED["rms"]
-    """
-    def register(function: Callable[P, R]) -> Composed[P, R]:
-        made = Composed(function, name, **card)
-        if made.name in OPS or made.name in COMPOSED:
-            raise TypeError(f"{made.name} is registered already")
-        COMPOSED[made.name] = made
-        for function_of_numpy in made.stands_for:
-            BY_NUMPY[function_of_numpy] = made
-        return made
-    return register
-
-
 @functools.cache
 def load_plugins() -> None:
     """Import what other packages registered as entry points of the group ``tinygraph.ops``, once."""
@@ -514,20 +430,22 @@ def is_array(x: Any) -> bool:
     return isinstance(x, np.ndarray | Handle) or (hasattr(x, "__array_function__") and hasattr(x, "shape"))
 
 
-def _take_out(value: Any, found: list[Any], offset: int) -> Any:
+def take_out(value: Any, found: list[Any], offset: int) -> Any:
+    """Nested containers with a Slot in the place of each array; the arrays go to ``found``."""
     if type(value) is list or type(value) is tuple:
-        return type(value)(_take_out(item, found, offset) for item in value)
+        return type(value)(take_out(item, found, offset) for item in value)
     if is_array(value) or isinstance(value, np.generic):  # what a 0-d tensor holds
         found.append(value)
         return Slot(offset + len(found) - 1)
     return value
 
 
-def _put_back(value: Any, values: tuple[Any, ...]) -> Any:
+def put_back(value: Any, values: tuple[Any, ...]) -> Any:
+    """Nested containers with the arrays in the places of their Slots."""
     if type(value) is Slot:
         return values[value.position]
     if type(value) is list or type(value) is tuple:
-        return type(value)(_put_back(item, values) for item in value)
+        return type(value)(put_back(item, values) for item in value)
     return value
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, as_array, composed, is_array
+from tinygraph.core.kinds import composed
+from tinygraph.core.op import Array, as_array, is_array
 from tinygraph.ops.index import getitem, setitem
 from tinygraph.ops.join import stack, unstack
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinygraph.core.op import constant
+from tinygraph.core.kinds import constant
 
 equal = constant(np.equal, "Whether a and b are equal, elementwise.")
 not_equal = constant(np.not_equal, "Whether a and b differ, elementwise.")

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, Constant, op
+from tinygraph.core.kinds import Constant
+from tinygraph.core.op import Array, op
 from tinygraph.ops.linalg import adjoint, named, turned
 from tinygraph.ops.solving import inv
 

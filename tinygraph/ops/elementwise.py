@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, Constant, composed, op
+from tinygraph.core.kinds import Constant, composed
+from tinygraph.core.op import Array, op
 
 Number = (int, float, complex)
 

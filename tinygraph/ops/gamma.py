@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, composed, imported, op
+from tinygraph.core.kinds import composed
+from tinygraph.core.op import Array, imported, op
 from tinygraph.ops.special import xlog1py, xlogy
 
 

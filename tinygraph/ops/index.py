@@ -9,7 +9,8 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygraph.core.errors import DTypeError
-from tinygraph.core.op import Array, Handle, as_array, composed, is_array, op
+from tinygraph.core.kinds import composed
+from tinygraph.core.op import Array, Handle, as_array, is_array, op
 
 
 def _repeats(index: Any) -> bool:

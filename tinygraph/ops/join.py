@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, as_array, composed, is_array, op
+from tinygraph.core.kinds import composed
+from tinygraph.core.op import Array, as_array, is_array, op
 from tinygraph.ops.index import scatter_add
 from tinygraph.ops.shape import atleast_3d
 

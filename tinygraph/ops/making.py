@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, Handle, composed, constant, is_array, op
+from tinygraph.core.kinds import composed, constant
+from tinygraph.core.op import Array, Handle, is_array, op
 from tinygraph.ops.join import stack
 
 zeros = constant(np.zeros, "An ndarray of zeros of a shape.")

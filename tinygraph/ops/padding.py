@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygraph.core.errors import UnsupportedError
-from tinygraph.core.op import Array, as_array, composed, is_array
+from tinygraph.core.kinds import composed
+from tinygraph.core.op import Array, as_array, is_array
 from tinygraph.ops.index import getitem, scatter_add
 
 Pairs = list[tuple[Any, Any]]

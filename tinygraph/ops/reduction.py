@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinygraph.core.errors import ArgumentError, ShapeError
-from tinygraph.core.op import Array, as_array, composed, op
+from tinygraph.core.kinds import composed
+from tinygraph.core.op import Array, as_array, op
 from tinygraph.ops.scan import delayed
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from tinygraph.core.op import Array, as_array, composed, is_array, op
+from tinygraph.core.kinds import composed
+from tinygraph.core.op import Array, as_array, is_array, op
 from tinygraph.ops.index import scatter_add
 
 

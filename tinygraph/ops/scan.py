@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from tinygraph.core.errors import ArgumentError
-from tinygraph.core.op import Array, as_array, composed, op
+from tinygraph.core.kinds import composed
+from tinygraph.core.op import Array, as_array, op
 
 
 def delayed(x: Array) -> Array:

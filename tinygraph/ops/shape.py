@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, as_array, composed, op
+from tinygraph.core.kinds import composed
+from tinygraph.core.op import Array, as_array, op
 
 
 def _in_known_order(order: Any) -> Any:

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, composed, op
+from tinygraph.core.kinds import composed
+from tinygraph.core.op import Array, op
 from tinygraph.ops.linalg import adjoint, turned
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, constant, op
+from tinygraph.core.kinds import constant
+from tinygraph.core.op import Array, op
 from tinygraph.ops.index import take_along_axis
 
 argpartition = constant(np.argpartition, "Places that put the kth smallest where it would be sorted, along an axis.")

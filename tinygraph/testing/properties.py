@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Constant
+from tinygraph.core.kinds import Constant
 from tinygraph.tensors import Tensor
 from tinygraph.testing.standin import KNOWN, StandIn, dressed
 from tinygraph.testing.trial import Failed, Trial, frozen, several, slope, unvalidated, weighted_sum

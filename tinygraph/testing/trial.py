@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.kinds import Constant
 from tinygraph.core.messages import describe
-from tinygraph.core.op import Constant, Op
+from tinygraph.core.op import Op
 from tinygraph.tensors import Tensor, tensor
 from tinygraph.testing.standin import each
 
