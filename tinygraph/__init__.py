@@ -402,12 +402,11 @@ from tinygraph.transforms import (
 if TYPE_CHECKING:
     from tinygraph import data, random
     from tinygraph.analysis import Graph, graph
-    from tinygraph.ask.check import check_grads, numerical_gradient
+    from tinygraph.ask.check import check_graph, check_grads, numerical_gradient
     from tinygraph.ask.debug import debug
     from tinygraph.ask.derive import derive
     from tinygraph.ask.diff import diff_graphs
     from tinygraph.ask.explain import explain
-    from tinygraph.ask.graph_check import check_graph
     from tinygraph.ask.lint import lint
     from tinygraph.ask.profile import profile
     from tinygraph.ask.shadow import shadow
@@ -423,7 +422,7 @@ permute_dims, concat = transpose, concatenate
 # What needs more than NumPy, or is not needed to compute, is imported when it is first asked for.
 _LATER = {
     "Graph": "analysis", "graph": "analysis", "check_grads": "ask.check", "numerical_gradient": "ask.check",
-    "check_graph": "ask.graph_check", "debug": "ask.debug", "derive": "ask.derive",
+    "check_graph": "ask.check", "debug": "ask.debug", "derive": "ask.derive",
     "explain": "ask.explain", "shadow": "ask.shadow",
     "diff_graphs": "ask.diff", "lint": "ask.lint",
     "profile": "ask.profile",
