@@ -56,12 +56,11 @@ from tinygraph.tensors import Tensor, tensor
 if TYPE_CHECKING:
     from tinygraph import data, fft, linalg, nn, optim, random, scipy, testing, training
     from tinygraph.analysis import Graph, graph
-    from tinygraph.ask.check import check_grads, numerical_gradient
+    from tinygraph.ask.check import check_grads, check_graph, numerical_gradient
     from tinygraph.ask.debug import debug
     from tinygraph.ask.derive import derive
     from tinygraph.ask.diff import diff_graphs
     from tinygraph.ask.explain import explain
-    from tinygraph.ask.graph_check import check_graph
     from tinygraph.ask.lint import lint
     from tinygraph.ask.profile import profile
     from tinygraph.ask.shadow import shadow
@@ -98,12 +97,11 @@ permute_dims, concat = transpose, concatenate
 # What needs more than NumPy, or not every program needs, is imported when it is first asked for.
 _LATER = {name: module for module, names in {
     "analysis": "Graph graph",
-    "ask.check": "check_grads numerical_gradient",
+    "ask.check": "check_graph check_grads numerical_gradient",
     "ask.debug": "debug",
     "ask.derive": "derive",
     "ask.diff": "diff_graphs",
     "ask.explain": "explain",
-    "ask.graph_check": "check_graph",
     "ask.lint": "lint",
     "ask.profile": "profile",
     "ask.shadow": "shadow",
