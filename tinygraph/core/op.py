@@ -18,6 +18,7 @@ import numpy as np
 
 from tinygraph.core.errors import (
     DTypeError,
+    GradientError,
     LinAlgError,
     MissingDependencyError,
     ShapeError,
@@ -49,6 +50,11 @@ LATER: list[str] = []
 
 _LAID_OUT = frozenset({"inputs", "params", "rules", "nested_rule", "forward", "simple", "total", "_star",
                        "_before_star", "_takes_out", "_leading", "_by_name", "_wanted", "_is_ufunc"})
+
+
+# What is wrong with the arguments, and retold in one sentence. Anything else that a forward raises comes out as it is:
+# a warning that the user made an error of, a FloatingPointError of np.errstate, a lack of memory.
+EXPLAINED = (TinygraphError, ValueError, TypeError, IndexError)
 
 
 class Handle:
@@ -175,7 +181,11 @@ class Op(Generic[P, R]):
         for x in inputs:
             if isinstance(x, Handle):
                 return x.apply(self, inputs, params)  # type: ignore[no-any-return]
-        return self.present(self.run(tuple(map(as_array, inputs)), params))  # type: ignore[no-any-return]
+        arrays = tuple(map(as_array, inputs))
+        for x in arrays:
+            if isinstance(x, Handle):  # made of a list of tensors
+                return x.apply(self, arrays, params)  # type: ignore[no-any-return]
+        return self.present(self.run(arrays, params))  # type: ignore[no-any-return]
 
     @functools.cached_property
     def numpy(self) -> tuple[Callable[..., Any], ...]:
@@ -282,7 +292,7 @@ class Op(Generic[P, R]):
         except TinygraphError as error:
             line = here()
             raise type(error)(f"{error}" if str(error).endswith(line) else f"{error}{line}") from None
-        except (ValueError, TypeError, IndexError, np.exceptions.AxisError) as error:
+        except EXPLAINED as error:
             raise self.explain(error, values, keywords) from error
 
     def filled(self, params: dict[str, Any], values: tuple[Any, ...]) -> dict[str, Any]:
@@ -428,8 +438,13 @@ def imported(name: str) -> Callable[..., Any]:
 
 
 def as_array(x: Any) -> Any:
-    """Nested lists and tuples as an ndarray; everything else as it is."""
-    return np.array(x) if type(x) is list or type(x) is tuple else x
+    """Nested lists and tuples as an ndarray, as a Tensor where there are such among them; everything else as it is."""
+    if type(x) is not list and type(x) is not tuple:
+        return x
+    try:
+        return np.array(x)
+    except GradientError:  # of a Tensor that would have left the graph
+        return find("array")(x)
 
 
 def is_array(x: Any) -> bool:

@@ -193,7 +193,7 @@ def sign(x: Array) -> Array:
 
 def _absolute_dx(g: Array, y: Array, x: Array) -> Array:
     # The sign of a complex number turns with it, so it must stay a function of x for the second derivative.
-    return g * (np.conj(x) / np.where(y == 0, 1, y)) if np.iscomplexobj(x) else g * np.sign(x)
+    return g * (np.conj(x) / np.where(y == 0, np.inf, y)) if np.iscomplexobj(x) else g * np.sign(x)
 
 
 @op(symbol="|x|", numpy=np.absolute, flops=_size, tex=(r"\frac{\partial L}{\partial Y} \operatorname{sign} X",),
@@ -290,8 +290,9 @@ def sigmoid(x: Array) -> Array:
     >>> sigmoid(0.0)
     np.float64(0.5)
     """
-    e = np.exp(-np.absolute(x))
-    return np.where(x >= 0, 1, e) / (1 + e)
+    below = np.real(x) < 0
+    e = np.exp(np.where(below, x, -x) if np.iscomplexobj(x) else -np.absolute(x))  # never above 1
+    return np.where(below, e, 1) / (1 + e)
 
 
 @op(symbol="ReLU", flops=_size, tex=(r"\frac{\partial L}{\partial Y} \odot [X > 0]",),
