@@ -16,7 +16,7 @@ from tinygraph.core.op import Array, op
 
 
 @op(symbol="softmax", flops=lambda y, z, axis: 5 * np.size(y),
-    tex=(r"Y \odot \left(\frac{\partial L}{\partial Y} - \sum \frac{\partial L}{\partial Y} \odot Y\right)",),
+    tex=(r"Y \odot \left(g - \sum g \odot Y\right)",),
     vjp=(lambda g, y, z, *, axis: y * (g - np.sum(g * y, axis=axis, keepdims=True)),))
 def softmax(z: Array, axis: int = -1) -> Array:
     """exp(z) scaled to sum to one along an axis; finite for any finite z, since the largest is taken off first.
@@ -31,7 +31,7 @@ def softmax(z: Array, axis: int = -1) -> Array:
 
 
 @op(symbol="log softmax", flops=lambda y, z, axis: 5 * np.size(y),
-    vjp=(lambda g, y, z, *, axis: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True),))
+    tex=(r"g - \exp(Y) \sum g",), vjp=(lambda g, y, z, *, axis: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True),))
 def log_softmax(z: Array, axis: int = -1) -> Array:
     """log(softmax(z)), without the overflow and the log of zero that the two would meet.
 
@@ -122,8 +122,9 @@ def _guard(y: Array) -> float:
 
 
 @op(symbol="CE", validate=check_labels, flops=lambda value, y, t: 3 * np.size(y),
-    vjp=(_cross_entropy_dy, _cross_entropy_dt),
-    tex=(r"-\frac{1}{N} \frac{T}{Y} \frac{\partial L}{\partial L}",))
+    tex=(r"-\frac{1}{N} \frac{T}{Y} \frac{\partial L}{\partial L}",
+         r"-\frac{1}{N} \log Y \frac{\partial L}{\partial L}"),
+    vjp=(_cross_entropy_dy, _cross_entropy_dt))
 def cross_entropy_error(y: Array, t: Array) -> Array:
     """Mean cross entropy of probabilities against labels: -(1/N) Σ t log y.
 
@@ -153,8 +154,10 @@ def _swl_dt(g: Any, y: Any, z: Array, t: Array) -> Array:
     return None if g[0] is None else log_softmax(z) * (-g[0] / _rows(z))
 
 
-@op(symbol="softmax\nwith loss", validate=check_labels, outputs=2, hidden=1, vjp=(_swl_dz, _swl_dt),
-    flops=lambda y, z, t: 8 * np.size(z), tex=(r"\frac{1}{N} (Y - T)",))
+@op(symbol="softmax\nwith loss", validate=check_labels, outputs=2, hidden=1,
+    tex=(r"\frac{1}{N} (Y - T)", r"-\frac{1}{N} \log Y"),
+    vjp=(_swl_dz, _swl_dt),
+    flops=lambda y, z, t: 8 * np.size(z))
 def softmax_with_loss(z: Array, t: Array) -> Array:
     """Mean cross entropy of softmax(z) against labels, as one op: its derivative in z is (softmax(z) - t) / N.
 
