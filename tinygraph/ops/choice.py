@@ -85,13 +85,8 @@ def _clip_dhigh(g: Array, y: Array, a: Array, *bounds: Array) -> Array:
 
 
 @op(symbol="clip", numpy=np.clip, flops=_size,
-    tex=(r"g \odot [\min \le A \le \max]",
-         r"g \odot [A < \min]",
-         r"g \odot [A > \max]",
-         r"g \odot [A < \min]",
-         r"g \odot [A > \max]"),
-    vjp={
-    "a": _clip_da, "a_min": _clip_dlow, "a_max": _clip_dhigh, "min": _clip_dlow, "max": _clip_dhigh})
+    tex=(r"g \odot [\min \le A \le \max]", *2 * (r"g \odot [A < \min \le \max]", r"g \odot [A > \max]")),
+    vjp={"a": _clip_da, "a_min": _clip_dlow, "a_max": _clip_dhigh, "min": _clip_dlow, "max": _clip_dhigh})
 def clip(a: Array, a_min: Array = None, a_max: Array = None, out: None = None, *, min: Array = None,
          max: Array = None) -> Array:
     """Values below a_min raised to it and values above a_max lowered to it; None sets no bound.
@@ -111,9 +106,8 @@ def _beats(wins: Array, other: Array) -> Array:
 
 @op(symbol="max", numpy=np.fmax, flops=_size,
     tex=(r"g \odot [A > B]", r"g \odot [B > A]"),
-    vjp=(
-    lambda g, y, a, b: _share(g, _beats(a > b, b), a == b),
-    lambda g, y, a, b: _share(g, _beats(b > a, a), a == b)))
+    vjp=(lambda g, y, a, b: _share(g, _beats(a > b, b), a == b),
+         lambda g, y, a, b: _share(g, _beats(b > a, a), a == b)))
 def fmax(a: Array, b: Array) -> Array:
     """The larger of two, elementwise, or the one that is a number; where they tie, each has half of the gradient.
 
@@ -125,9 +119,8 @@ def fmax(a: Array, b: Array) -> Array:
 
 @op(symbol="min", numpy=np.fmin, flops=_size,
     tex=(r"g \odot [A < B]", r"g \odot [B < A]"),
-    vjp=(
-    lambda g, y, a, b: _share(g, _beats(a < b, b), a == b),
-    lambda g, y, a, b: _share(g, _beats(b < a, a), a == b)))
+    vjp=(lambda g, y, a, b: _share(g, _beats(a < b, b), a == b),
+         lambda g, y, a, b: _share(g, _beats(b < a, a), a == b)))
 def fmin(a: Array, b: Array) -> Array:
     """The smaller of two, elementwise, or the one that is a number; where they tie, each has half of the gradient.
 
@@ -170,8 +163,7 @@ def _finite_part(g: Array, y: Array, x: Array, *fillings: Array) -> Array:
 
 @op(symbol="finite", numpy=np.nan_to_num, flops=_size,
     tex=(r"g \odot [X \text{ finite}]",),
-    vjp={
-    "x": _finite_part, "nan": None, "posinf": None, "neginf": None})
+    vjp={"x": _finite_part, "nan": None, "posinf": None, "neginf": None})
 def nan_to_num(x: Array, copy: bool = True, nan: Array = 0.0, posinf: Array = None, neginf: Array = None) -> Array:
     """x with ``nan`` in the place of NaN, elementwise, and the dtype's largest number, or what is given, for infinity.
 

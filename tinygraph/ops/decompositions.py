@@ -148,8 +148,7 @@ def eigh(a: Array, UPLO: Any = "L") -> Any:
 
 @op(symbol="eigvalsh", numpy=np.linalg.eigvalsh,
     tex=(r"V \operatorname{diag}(g) V^\top",),
-    vjp=(
-    lambda g, y, a, *, UPLO: _eigh_da((g, None), np.linalg.eigh(a, UPLO), a),))
+    vjp=(lambda g, y, a, *, UPLO: _eigh_da((g, None), np.linalg.eigh(a, UPLO), a),))
 def eigvalsh(a: Array, UPLO: Any = "L") -> Array:
     """Eigenvalues of a Hermitian matrix, rising; see `eigh`.
 
@@ -263,8 +262,7 @@ def svd(a: Array, full_matrices: bool = True, compute_uv: Any = True, hermitian:
 
 @op(symbol="σ", numpy=np.linalg.svdvals,
     tex=(r"U \operatorname{diag}(g) V^\top",),
-    vjp=(
-    lambda g, y, x: _svd_back((None, g, None), np.linalg.svd(x, full_matrices=False)),))
+    vjp=(lambda g, y, x: _svd_back((None, g, None), np.linalg.svd(x, full_matrices=False)),))
 def svdvals(x: Array) -> Array:
     """Singular values, falling; see `svd`.
 

@@ -97,9 +97,8 @@ def norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) ->
 
 @op(symbol="‖x‖", numpy=np.linalg.vector_norm, flops=_read,
     tex=(r"g \odot \operatorname{sign} X \odot \left(\frac{|X|}{Y}\right)^{p-1}",),
-    vjp=(
-    lambda g, y, x, *, axis, keepdims, ord: _vector_back(
-        spread(g, x, axis, keepdims), spread(y, x, axis, keepdims), x, ord, axis),))
+    vjp=(lambda g, y, x, *, axis, keepdims, ord: _vector_back(
+             spread(g, x, axis, keepdims), spread(y, x, axis, keepdims), x, ord, axis),))
 def vector_norm(x: Array, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Array:
     """Norm of all elements as one vector, or of those along the axes that ``axis`` names; the orders are `norm`'s.
 
@@ -111,9 +110,8 @@ def vector_norm(x: Array, *, axis: Any = None, keepdims: bool = False, ord: Any 
 
 @op(symbol="‖X‖", numpy=np.linalg.matrix_norm, flops=_read,
     tex=(r"g \frac{\partial \|X\|}{\partial X}",),
-    vjp=(
-    lambda g, y, x, *, keepdims, ord: _matrix_back(
-        spread(g, x, (-2, -1), keepdims), spread(y, x, (-2, -1), keepdims), x, ord, (-2, -1)),))
+    vjp=(lambda g, y, x, *, keepdims, ord: _matrix_back(
+             spread(g, x, (-2, -1), keepdims), spread(y, x, (-2, -1), keepdims), x, ord, (-2, -1)),))
 def matrix_norm(x: Array, *, keepdims: bool = False, ord: Any = "fro") -> Array:
     """Norm of each matrix of a stack; the orders are `norm`'s.
 

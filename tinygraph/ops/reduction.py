@@ -271,10 +271,9 @@ def _share(g: Array, a: Array, weights: Array, axis: Any, keepdims: bool) -> Arr
 
 @op(symbol="mean", flops=lambda y, a, *inputs, **params: 3 * int(np.size(a)), validate=_sum_to_something,
     tex=(r"g \odot \frac{W}{\sum W}", r"g \odot \frac{A - Y}{\sum W}"),
-    vjp=(
-    lambda g, y, a, weights, *, axis, keepdims: _share(g, a, weights, axis, keepdims) * weights,
-    lambda g, y, a, weights, *, axis, keepdims: _share(g, a, weights, axis, keepdims) * (a - spread(y, a, axis,
-                                                                                                    keepdims))))
+    vjp=(lambda g, y, a, weights, *, axis, keepdims: _share(g, a, weights, axis, keepdims) * weights,
+         lambda g, y, a, weights, *, axis, keepdims: _share(g, a, weights, axis, keepdims) * (
+             a - spread(y, a, axis, keepdims))))
 def weighted_mean(a: Array, weights: Array, axis: Any = None, keepdims: bool = False) -> Array:
     """Σ w a / Σ w, over all axes or those that ``axis`` names; the weights broadcast with a.
 

@@ -97,8 +97,7 @@ def pinv_back(g: Array, y: Array, a: Array) -> Array:
 
 @op(symbol="A⁺", numpy=np.linalg.pinv,
     tex=(r"-Y^\top g Y^\top + (1 - A Y) g^\top Y Y^\top + Y^\top Y g^\top (1 - Y A)",),
-    vjp={
-    "a": lambda g, y, a, *tolerances: pinv_back(g, y, a), "rcond": None, "rtol": None})
+    vjp={"a": lambda g, y, a, *tolerances: pinv_back(g, y, a), "rcond": None, "rtol": None})
 def pinv(a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Array:
     """Moore and Penrose's pseudo-inverse; singular values below ``rcond`` times the largest count as zero.
 

@@ -254,7 +254,7 @@ def arcsinh(x: Array) -> Array:
 
 
 @op(symbol="acosh", numpy=np.arccosh, flops=_size,
-    tex=(r"\frac{1}{\sqrt{X^2 - 1}} g",), vjp=(lambda g, y, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)),))
+    tex=(r"\frac{1}{\sqrt{X - 1} \sqrt{X + 1}} g",), vjp=(lambda g, y, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)),))
 def arccosh(x: Array) -> Array:
     """The number of at least 0 whose hyperbolic cosine is x >= 1, elementwise.
 
