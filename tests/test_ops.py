@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from tinygraph.core import node
 from tinygraph.core.kinds import Constant
 from tinygraph.core.op import BY_NUMPY, COMPOSED, OPS
 from tinygraph.testing import PROPERTIES, Case, StandIn, check_op
+from tinygraph.testing.trial import Trial, several, weighted_sum
 
 OURS = {name: op for name, op in (OPS | COMPOSED).items()
         if op.function.__module__.split(".")[0] in ("tinygraph", "numpy")}
@@ -34,6 +36,24 @@ def test_every_op_is_held_against_something(name):
 @pytest.mark.parametrize("name", sorted(CASES))
 def test_op(name):
     check_op(name, CASES[name])
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_forward_mode(name):
+    """jvp, which is the vjp of the vjp, gives what the gradients say of the same direction."""
+    case = min(CASES[name], key=lambda case: sum(a.size for a in case.arrays) or math.inf)
+    trial = Trial(OURS[name], case)
+
+    def f(*xs):
+        given = list(trial.arrays)
+        for i, x in zip(trial.wrt, xs, strict=True):
+            given[i] = x
+        return weighted_sum(several(trial.call(given)), trial.seeds)
+    if trial.wrt:
+        xs, vs = [trial.arrays[i] for i in trial.wrt], [trial.like(trial.arrays[i]) for i in trial.wrt]
+        _, along = tg.jvp(f, tuple(xs), tuple(vs))
+        _, gradients = trial.gradients(trial.arrays, trial.seeds)
+        trial.close("jvp", along, sum(np.sum(np.real(c * v)) for c, v in zip(gradients, vs, strict=True)), 1e-12)
 
 
 @pytest.mark.parametrize("name", sorted(name for name, op in OURS.items() if not isinstance(op, Constant)))
@@ -100,6 +120,14 @@ def _saved_aside(g, y, x):
     return g * np.cos(x.data if isinstance(x, tg.Tensor) else x)
 
 
+@tg.op(vjp=(lambda g, y, x: -g * np.sin(x.data if isinstance(x, tg.Tensor) else x),))
+def cosine(x):
+    return np.cos(x)
+
+
+del OPS["cosine"]  # so that it is no op of ours; its second derivative is lost
+
+
 def _in_memory_order(g, y, x):
     return np.reshape(x.ravel(order="K") if isinstance(x, np.ndarray) else x, x.shape) * 2 * g
 
@@ -113,6 +141,7 @@ FAULTS = {
     "linear in g": ({}, lambda x: 2 * x, lambda g, y, x: g * g * 2),
     "float32": ({}, lambda x: x * np.float64(2), lambda g, y, x: 2 * g),
     "second order": ({}, np.sin, _saved_aside),
+    "third order": ({}, np.sin, lambda g, y, x: g * cosine(x)),
 }
 
 
@@ -170,7 +199,7 @@ def test_a_case_is_not_tried_for_what_it_says():
     report = check_op("exp", [Case(np.ones(2)).without("second order")])
     assert "second order" not in report.worst
     with pytest.raises(tg.ArgumentError, match="no such properties"):
-        check_op("exp", [Case(1.0).without("third order")])
+        check_op("exp", [Case(1.0).without("fourth order")])
     assert str(report).startswith("exp: 3 cases")
 
 
@@ -188,7 +217,7 @@ def test_a_stand_in_is_strict():
 
 def test_the_properties_have_names_that_the_design_lists():
     assert list(PROPERTIES) == ["value", "tensors", "card", "strides", "stand-in", "first order", "linear in g",
-                                "own gradient", "float32", "second order"]
+                                "own gradient", "float32", "second order", "third order"]
 
 
 # --- kinks, ties, zeros: one written rule each ------------------------------------------------------------------------
