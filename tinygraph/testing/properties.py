@@ -152,7 +152,7 @@ def _card(t: Trial) -> None:
     values = [getattr(parent, "value", parent) for parent in node.parents]
     cost = t.op.flops(node.value, *values, **t.op.filled(node.params or {}, tuple(values)))
     if int(cost) != cost or cost < 0:
-        raise Failed(f"flops gives {cost!r}")
+        raise Failed(f"flops gives {cost!r}, and a whole number of operations is right")
 
 
 def _strided(t: Trial) -> None:
