@@ -582,7 +582,7 @@ def test_the_report_tells_everything_in_each_form():
     data = report.as_dict()
     assert json.loads(json.dumps(data)) == data
     assert data["findings"][0]["node"] == finding.node
-    assert report.by_node == {finding.node: ["TG301"]}
+    assert report.by_node == {finding.node: "TG301"}
     net = report.graph.to_networkx()
     assert net.nodes[finding.node]["op"] == "softmax_with_loss"
 

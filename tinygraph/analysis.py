@@ -264,6 +264,10 @@ class Graph:
         """The node of this graph that stands for one of the engine's."""
         return self._of[node]
 
+    def find(self, node: Node) -> GraphNode | None:
+        """As `of_node`; None where none does."""
+        return self._of.get(node)
+
     @property
     def differentiated(self) -> bool:
         """Whether a backward pass has left a gradient anywhere."""
