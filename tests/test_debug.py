@@ -585,6 +585,17 @@ def test_the_error_is_data():
     assert isinstance(error, tg.TinygraphError)
 
 
+@pytest.mark.parametrize(("function", "op"), [(log_of_zero, "log"), (root_at_zero, "sqrt"),
+                                              (weights_updated_before_backward, "matmul")])
+def test_the_error_has_the_graph_with_the_op_at_fault(function, op):
+    graph = fault(function).graph
+    assert graph.failed.op == op
+    assert graph.message.startswith((op, f"backward of {op}"))
+    drawn = tg.draw(graph).scene
+    assert [box.alarm for box in drawn.boxes if box.id == f"n{graph.failed.id}"] == [True]
+    assert len(drawn.wires) >= len(graph.edges)
+
+
 # --- no false alarm -------------------------------------------------------------------------------------------------
 
 def test_the_lecture_net_trains_the_same(rng):
