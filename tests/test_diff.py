@@ -35,6 +35,19 @@ def origins(found):
             for c in found.changed if c.origin]
 
 
+def test_diff_of_two_graphs_is_theirs_and_of_arrays_numpys():
+    before, after = tg.graph(net()), tg.graph(net(np.tanh))
+    found = tg.diff(before, after, atol=1e-3)
+    assert found.as_dict() == tg.diff_graphs(before, after, atol=1e-3).as_dict() == before.diff(after, atol=1e-3).as_dict()
+    assert origins(found) == [("tanh", ["op"])]
+    x = tg.tensor([1.0, 4.0, 9.0], requires_grad=True)
+    assert tg.diff(x).data.tolist() == np.diff(x).data.tolist() == [3.0, 5.0]
+    assert tg.diff(np.array([1, 4, 9]), 2).tolist() == tg.diff([1, 4, 9], n=2).tolist() == [2]
+    for differ in (tg.diff, np.diff):
+        with pytest.raises(tg.UnsupportedError, match=r"diff: n, .* tg\.diff\(tg\.graph\(a\), tg\.graph\(b\)\)"):
+            differ(x, x)
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_two_runs_of_one_program_are_the_same(named):
     found = tg.diff_graphs(net(named=named), net(named=named))

@@ -402,7 +402,7 @@ from tinygraph.transforms import (
 if TYPE_CHECKING:
     from tinygraph import data, random
     from tinygraph.analysis import Graph, graph
-    from tinygraph.ask.check import check_graph, check_grads, numerical_gradient
+    from tinygraph.ask.check import check_grads, check_graph, numerical_gradient
     from tinygraph.ask.debug import debug
     from tinygraph.ask.derive import derive
     from tinygraph.ask.diff import diff_graphs
@@ -442,9 +442,14 @@ def _failure(*facts: Any) -> Any:
     return importlib.import_module("tinygraph.analysis").failure(*facts)
 
 
+def _differences(*graphs: Any, **tolerances: float) -> Any:
+    return importlib.import_module("tinygraph.ask.diff").diff_graphs(*graphs, **tolerances)
+
+
 # A notebook asks a Tensor for its picture, and a user an error for its graph; what makes them is loaded then.
 HOOKS["display"] = _display
 HOOKS["failure"] = _failure
+HOOKS["diff"] = _differences
 
 
 def __getattr__(name: str) -> Any:

@@ -347,6 +347,16 @@ class Graph:
                 found.edges[id, position] = contribution
         return found
 
+    def diff(self, other: Graph | Handle, *, rtol: float = 1e-05, atol: float = 1e-08) -> Any:
+        """What was added, removed and changed from this graph to another: `tinygraph.diff_graphs`, or ``tg.diff``.
+
+        >>> import tinygraph as tg
+        >>> x = tg.tensor([1.0, 2.0], requires_grad=True, name="x")
+        >>> print(tg.graph(x * 2).diff(tg.graph(x * 2)))
+        the same: 2 nodes in both
+        """
+        return HOOKS["diff"](self, other, rtol=rtol, atol=atol)
+
     def to_networkx(self) -> nx.MultiDiGraph[int]:
         """The graph for networkx: node ids as keys, edges in the direction of the data, from an input to its use.
 
