@@ -38,7 +38,7 @@ def origins(found):
 def test_diff_of_two_graphs_is_theirs_and_of_arrays_numpys():
     before, after = tg.graph(net()), tg.graph(net(np.tanh))
     found = tg.diff(before, after, atol=1e-3)
-    assert found.as_dict() == tg.diff_graphs(before, after, atol=1e-3).as_dict() == before.diff(after, atol=1e-3).as_dict()
+    assert str(found) == str(tg.diff_graphs(before, after, atol=1e-3)) == str(before.diff(after, atol=1e-3))
     assert origins(found) == [("tanh", ["op"])]
     x = tg.tensor([1.0, 4.0, 9.0], requires_grad=True)
     assert tg.diff(x).data.tolist() == np.diff(x).data.tolist() == [3.0, 5.0]
