@@ -14,6 +14,8 @@ from tinygraph.core.messages import here
 from tinygraph.core.op import Array, Handle, as_array, is_array, op
 from tinygraph.ops.index import scatter_add
 
+__all__ = ["diff", "ediff1d", "gradient", "interp", "unwrap"]
+
 
 def _beside(x: Array, value: Any, axis: int) -> Array:
     """What stands before or behind along an axis: an array, or a number in as many places as there are lines."""
