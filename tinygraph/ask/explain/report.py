@@ -151,7 +151,7 @@ class Explanation(Report):
             return []
         whole = [stop for stop in self.stops if stop.stopped == stop.size]
         ranked = whole + [stop for stop in self.stops if stop.stopped < stop.size]
-        lines = [f"  {step(stop.node)}{' ' if stop.position is not None else ''}{self._passes(stop)}{stop.why}"
+        lines = [f"  {step(stop.node)}{':' if stop.position is None else ''} {self._passes(stop)}{stop.why}"
                  for stop in ranked[:_SHOWN]]
         if len(self.stops) > _SHOWN:
             lines.append(f"  and so at {len(self.stops) - _SHOWN:,} more places")
@@ -160,7 +160,7 @@ class Explanation(Report):
     @staticmethod
     def _passes(stop: Stop) -> str:
         if stop.position is None:
-            return ": "
+            return ""
         some = f" in {stop.stopped:,} of {stop.size:,} elements" if stop.stopped < stop.size else ""
         return f"to argument {stop.position} passes nothing{some}: "
 

@@ -38,7 +38,7 @@ class Profile(Report):
     memory: tuple[Moment, ...]
     step: Duration | None
 
-    measure: ClassVar[str] = "time forward and backward (µs)"
+    measure: ClassVar[str] = "time (µs)"
 
     @property
     def by_node(self) -> dict[int, float]:
