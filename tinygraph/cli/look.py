@@ -118,7 +118,7 @@ def _print_rows(rows: list[Row]) -> None:
 
 
 def _check_graph(args: argparse.Namespace) -> int:
-    from tinygraph.ask.graph_check import check_graph
+    from tinygraph.ask.check import check_graph
     from tinygraph.tensors import tensor
     from tinygraph.training import loss_of
 

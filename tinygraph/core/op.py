@@ -44,6 +44,8 @@ COMPOSED: dict[str, Op[..., Any]] = {}
 BY_NUMPY: dict[Any, Op[..., Any]] = {}
 """The op, or the function of ops, that stands for a NumPy function; a string names one of a package not imported."""
 
+LATER: list[str] = []
+"""The modules of further ops, which are imported when one is asked for that is not there."""
 
 _LAID_OUT = frozenset({"inputs", "params", "rules", "nested_rule", "forward", "simple", "total", "_star",
                        "_before_star", "_takes_out", "_leading", "_by_name", "_wanted", "_is_ufunc"})
@@ -371,22 +373,27 @@ def op(*, vjp: tuple[Rule | None, ...] | dict[str, Rule | None], **card: Any) ->
 
 
 @functools.cache
-def load_plugins() -> None:
-    """Import what other packages registered as entry points of the group ``tinygraph.ops``, once."""
+def load_all() -> None:
+    """Import every op there is, once: the families that come later, and other packages' entry points ``tinygraph.ops``.
+
+    Whoever goes through OPS, COMPOSED or BY_NUMPY as a whole calls it first.
+    """
     from importlib.metadata import entry_points
+    for module in LATER:
+        importlib.import_module(module)
     for entry in entry_points(group="tinygraph.ops"):
         entry.load()
 
 
 def find(name: str) -> Op[..., Any]:
-    """The op, or function of ops, of this name; looks among the plugins before it gives up with a KeyError.
+    """The op, or function of ops, of this name; imports all there are before it gives up with a KeyError.
 
     >>> from tinygraph.core.op import find
     >>> find("relu").name
     'relu'
     """
     if name not in OPS and name not in COMPOSED:
-        load_plugins()
+        load_all()
     return OPS[name] if name in OPS else COMPOSED[name]
 
 

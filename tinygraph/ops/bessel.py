@@ -13,6 +13,8 @@ import numpy as np
 
 from tinygraph.core.op import Array, imported, op
 
+__all__ = ["i0", "sinc"]
+
 _POINTS = 64
 _TERMS = 24
 

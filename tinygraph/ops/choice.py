@@ -13,6 +13,8 @@ import numpy as np
 from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.op import Array, op
 
+__all__ = ["clip", "copysign", "fmax", "fmin", "heaviside", "maximum", "minimum", "nan_to_num", "where"]
+
 
 def _size(y: Array, *inputs: Array, **params: Any) -> int:
     """One operation an element."""

@@ -12,6 +12,8 @@ import numpy as np
 
 from tinygraph.core.op import Array, op
 
+__all__ = ["angle", "conj", "conjugate", "imag", "real", "real_if_close"]
+
 
 @op(symbol="Re", numpy=np.real, vjp=(lambda g, y, val: g,))
 def real(val: Array) -> Array:

@@ -14,6 +14,8 @@ import numpy as np
 from tinygraph.core.op import Array, op
 from tinygraph.ops.join import places_of, shape_of
 
+__all__ = ["einsum"]
+
 Labels = list[Any]
 """The name of each axis: a letter or a number as the user has it; below zero for the axes that an ellipsis covers."""
 

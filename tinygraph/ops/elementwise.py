@@ -13,6 +13,11 @@ import numpy as np
 from tinygraph.core.kinds import Constant, composed
 from tinygraph.core.op import Array, op
 
+__all__ = ["abs", "absolute", "add", "cbrt", "deg2rad", "degrees", "divide", "divmod", "fabs", "float_power",
+           "floor_divide", "fmod", "frexp", "ldexp", "mod", "modf", "multiply", "negative", "positive", "pow", "power",
+           "rad2deg", "radians", "reciprocal", "relu", "remainder", "sigmoid", "sign", "sqrt", "square", "subtract",
+           "true_divide"]
+
 Number = (int, float, complex)
 
 

@@ -12,6 +12,9 @@ from tinygraph.core.errors import DTypeError
 from tinygraph.core.kinds import composed
 from tinygraph.core.op import Array, Handle, as_array, is_array, op
 
+__all__ = ["choose", "compress", "delete", "extract", "getitem", "insert", "resize", "scatter_add", "select", "setitem",
+           "take", "take_along_axis"]
+
 
 def _repeats(index: Any) -> bool:
     """Tell whether an index may name an element twice: it holds integer arrays or lists."""

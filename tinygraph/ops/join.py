@@ -13,6 +13,9 @@ from tinygraph.core.op import Array, as_array, is_array, op
 from tinygraph.ops.index import scatter_add
 from tinygraph.ops.shape import atleast_3d
 
+__all__ = ["append", "array_split", "block", "column_stack", "concatenate", "dsplit", "dstack", "hsplit", "hstack",
+           "repeat", "split", "stack", "tile", "unstack", "vsplit", "vstack"]
+
 
 def places_of(arrays: Any, path: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
     """Where in a list, or in lists within it, the arrays stand; a number there is no input."""

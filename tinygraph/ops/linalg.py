@@ -11,6 +11,8 @@ import numpy as np
 from tinygraph.core.op import Array, op
 from tinygraph.ops.join import places_of, shape_of
 
+__all__ = ["add_bias", "affine", "dot", "inner", "matmul", "matvec", "outer", "tensordot", "vdot", "vecdot", "vecmat"]
+
 
 def turned(a: Array) -> Array:
     """Each matrix of a stack transposed."""

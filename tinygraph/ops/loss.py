@@ -15,6 +15,8 @@ import numpy as np
 from tinygraph.core.errors import ArgumentError, DTypeError, ShapeError
 from tinygraph.core.op import Array, op
 
+__all__ = ["cross_entropy_error", "log_softmax", "softmax", "softmax_with_loss"]
+
 
 @op(symbol="softmax", flops=lambda y, z, axis: 5 * np.size(y),
     tex=(r"Y \odot \left(\frac{\partial L}{\partial Y} - \sum \frac{\partial L}{\partial Y} \odot Y\right)",),

@@ -15,6 +15,9 @@ from tinygraph.core.kinds import composed, constant
 from tinygraph.core.op import Array, Handle, is_array, op
 from tinygraph.ops.join import stack
 
+__all__ = ["arange", "array", "asarray", "broadcast_shapes", "empty", "eye", "full", "full_like", "geomspace",
+           "identity", "indices", "ix_", "linspace", "logspace", "meshgrid", "ones", "tri", "zeros"]
+
 zeros = constant(np.zeros, "An ndarray of zeros of a shape.")
 ones = constant(np.ones, "An ndarray of ones of a shape.")
 empty = constant(np.empty, "An ndarray of a shape that is not filled.")

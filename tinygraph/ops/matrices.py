@@ -10,6 +10,8 @@ from tinygraph.core.kinds import composed
 from tinygraph.core.op import Array, as_array, op
 from tinygraph.ops.index import scatter_add
 
+__all__ = ["corrcoef", "cov", "cross", "diag", "diagflat", "diagonal", "kron", "trace", "tril", "triu", "vander"]
+
 
 def _on_diagonal(g: Array, shape: tuple[int, ...], offset: int, axis1: int, axis2: int) -> Array:
     """Zeros of a shape with ``g``, whose last axis runs along the diagonal of two axes, upon that diagonal."""

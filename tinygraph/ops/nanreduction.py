@@ -9,6 +9,8 @@ import numpy as np
 from tinygraph.core.op import Array, Rule, op
 from tinygraph.ops.reduction import extreme_da, given, mean_da, opposite, prod_da, std_da, sum_da, var_da
 
+__all__ = ["nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar"]
+
 
 def _read(y: Array, a: Array, *inputs: Array, **params: Any) -> int:
     """One operation for each element read."""

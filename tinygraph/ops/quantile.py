@@ -15,6 +15,8 @@ from tinygraph.core.op import Array, Rule, op
 from tinygraph.ops.index import scatter_add
 from tinygraph.ops.reduction import lined_up
 
+__all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
+
 # Hyndman and Fan, "Sample quantiles in statistical packages", The American Statistician 1996: the place of a quantile
 # among n sorted elements, counted from 0, is n q + α + q (1 - α - β) - 1.
 _CONTINUOUS = {"linear": (1, 1), "hazen": (0.5, 0.5), "weibull": (0, 0), "median_unbiased": (1 / 3, 1 / 3),

@@ -18,6 +18,9 @@ from tinygraph.core.kinds import composed
 from tinygraph.core.op import Array, as_array, op
 from tinygraph.ops.scan import delayed
 
+__all__ = ["amax", "amin", "average", "logsumexp", "max", "mean", "min", "prod", "ptp", "std", "sum", "trapezoid",
+           "var"]
+
 
 def _read(y: Array, a: Array, *inputs: Array, **params: Any) -> int:
     """One operation for each element read."""

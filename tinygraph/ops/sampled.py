@@ -12,6 +12,8 @@ from tinygraph.core.kinds import composed
 from tinygraph.core.op import Array, as_array, is_array, op
 from tinygraph.ops.index import scatter_add
 
+__all__ = ["diff", "ediff1d", "gradient", "interp", "unwrap"]
+
 
 def _beside(x: Array, value: Any, axis: int) -> Array:
     """What stands before or behind along an axis: an array, or a number in as many places as there are lines."""

@@ -10,6 +10,8 @@ from tinygraph.core.errors import ArgumentError
 from tinygraph.core.kinds import composed
 from tinygraph.core.op import Array, as_array, op
 
+__all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "nancumprod", "nancumsum"]
+
 
 def delayed(x: Array) -> Array:
     """Shifted by one place along the last axis, with a one coming in in front."""

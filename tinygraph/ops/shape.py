@@ -9,6 +9,10 @@ import numpy as np
 from tinygraph.core.kinds import composed
 from tinygraph.core.op import Array, as_array, op
 
+__all__ = ["astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to", "copy",
+           "expand_dims", "flip", "fliplr", "flipud", "matrix_transpose", "moveaxis", "ravel", "reshape", "roll",
+           "rollaxis", "rot90", "squeeze", "swapaxes", "transpose"]
+
 
 def _in_known_order(order: Any) -> Any:
     """The order, unless it is one that asks how the elements lie in memory: of that a graph knows nothing."""

@@ -10,6 +10,10 @@ from tinygraph.core.kinds import constant
 from tinygraph.core.op import Array, op
 from tinygraph.ops.index import take_along_axis
 
+__all__ = ["argpartition", "argwhere", "bincount", "digitize", "flatnonzero", "histogram", "histogram_bin_edges",
+           "intersect1d", "isin", "lexsort", "partition", "ravel_multi_index", "setdiff1d", "setxor1d", "sort",
+           "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values", "unravel_index"]
+
 argpartition = constant(np.argpartition, "Places that put the kth smallest where it would be sorted, along an axis.")
 lexsort = constant(np.lexsort, "The places in rising order of the last key, of the one before where that ties.")
 digitize = constant(np.digitize, "The number of the bin that each element falls into.")

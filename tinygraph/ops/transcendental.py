@@ -9,6 +9,10 @@ import numpy as np
 
 from tinygraph.core.op import Array, op
 
+__all__ = ["acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh",
+           "atan", "atan2", "atanh", "cos", "cosh", "exp", "exp2", "expm1", "hypot", "log", "log1p", "log2", "log10",
+           "logaddexp", "logaddexp2", "sin", "sinh", "tan", "tanh"]
+
 LOG_2, LOG_10 = math.log(2), math.log(10)
 
 

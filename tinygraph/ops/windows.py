@@ -10,6 +10,8 @@ from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.op import Array, op
 from tinygraph.ops.index import scatter_add
 
+__all__ = ["convolve", "correlate", "overlap_add", "sliding_window_view"]
+
 
 def _sizes_and_axes(window_shape: Any, axis: Any, ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     sizes = tuple(window_shape) if np.ndim(window_shape) else (window_shape,)

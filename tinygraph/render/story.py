@@ -50,6 +50,7 @@ class Story:
         told.sort(key=lambda box: self.members[box.id][-1].id if box.kind == "group" else box.node)
         self.boxes = {box.id: number for number, box in enumerate(told)}
         self.told = told
+        self.remarks = {box.id: list(box.remarks) for box in told}
         self.owner = {out: node for node in self.graph for out in node.outputs}
         self.uses: dict[Node, list[Edge]] = {}
         for edge in self.graph.edges:
@@ -103,6 +104,7 @@ class Story:
             "flops": node.flops,
             "bytes": node.bytes,
             "gradient": self._norm(node),
+            "remarks": self.remarks[box],
         }
 
     def _group(self, box: str) -> dict[str, Any]:
@@ -130,6 +132,7 @@ class Story:
             "flops": sum(node.flops for node in members),
             "bytes": sum(node.bytes for node in members),
             "gradient": None,
+            "remarks": self.remarks[box],
             "size": len(ops),
         }
 

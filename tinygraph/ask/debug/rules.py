@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.ask import reasons
-from tinygraph.ask.arrays import changed, copied, is_finite, owner
+from tinygraph.ask.debug.arrays import changed, copied, is_finite, owner
 from tinygraph.ask.ways import down_to
 from tinygraph.ask.wording import called, inputs, place, span, step, strange_at, way
 from tinygraph.core.errors import DebugError

@@ -11,8 +11,8 @@ from weakref import ref
 import numpy as np
 
 from tinygraph.ask import reasons
-from tinygraph.ask.arrays import holds, is_finite
-from tinygraph.ask.sweep import SMALL, Note, Sweep
+from tinygraph.ask.debug.arrays import holds, is_finite
+from tinygraph.ask.debug.backward import SMALL, Note, Sweep
 from tinygraph.ask.ways import lineage
 from tinygraph.ask.wording import called, count, inputs, span, strange_at, way
 from tinygraph.core.errors import DebugError

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.ask.arrays import changed, holds, locked, owner, restored
-from tinygraph.ask.rules import Rules
+from tinygraph.ask.debug.arrays import changed, holds, locked, owner, restored
+from tinygraph.ask.debug.rules import Rules
 from tinygraph.ask.ways import down_to
 from tinygraph.ask.wording import called, place, span, way
 from tinygraph.core.errors import DebugError

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.analysis import Graph, graph
-from tinygraph.ask.rule_check import FREE, CheckedRule, NodeCheck
+from tinygraph.ask.check.rule import FREE, CheckedRule, NodeCheck
 from tinygraph.ask.wording import count, plain
 from tinygraph.core.context import MARKS, no_grad
 from tinygraph.core.errors import GradientError

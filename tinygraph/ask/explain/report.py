@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygraph.analysis import Graph
-from tinygraph.ask import absent
-from tinygraph.ask.flow import Flow, Origin, Stop, Use, Way
+from tinygraph.ask.explain import absent
+from tinygraph.ask.explain.flow import Flow, Origin, Stop, Use, Way
 from tinygraph.ask.wording import called, count, inputs, span, step, way, where_made
 from tinygraph.core.context import MARKS, no_grad
 from tinygraph.core.errors import ArgumentError, GradientError
