@@ -50,7 +50,8 @@ CASES = {
     "conj": unary(real, True),
     "real": [*unary(real, True), Case(np.array(1 + 2j)), Case(empty(2, 0))],
     "imag": [*unary(real, True), Case(np.array(1 + 2j)), Case(empty(2, 0))],
-    "sigmoid": [Case(x).against(lambda x: 1 / (1 + np.exp(-x))) for x in (real(2, 3), real(), cplx(3), empty(0, 2))],
+    "sigmoid": [Case(x).against(lambda x: 1 / (1 + np.exp(-x))) for x in (
+        real(2, 3), real(), np.array([1 + 2j, -3 + 1j, 0.5 - 4j]), empty(0, 2))],
     "relu": [Case(x).against(lambda x: x * (x > 0)) for x in (real(2, 3), real(), empty(0, 2))],
     "where": [Case(mask(2, 3), real(2, 3), real(3)), Case(mask(3), real(2, 1), 0.0),
               Case(np.array(True), real(), real()), Case(mask(0, 2), empty(0, 2), real(2)),
