@@ -414,5 +414,8 @@ def test_out_and_unknown_keywords_are_refused_by_name():
     x = tg.tensor(np.ones(3))
     with pytest.raises(tg.UnsupportedError, match=r"sum: out= would overwrite .*test_ops\.py"):
         np.sum(x, out=np.zeros(()))
+    with pytest.raises(tg.UnsupportedError, match=r"dot: out= would overwrite .*test_ops\.py"):
+        np.dot(x, x, out=np.zeros(()))
+    assert tg.dot(x, x, out=None).data == 3
     with pytest.raises(tg.UnsupportedError, match=r"exp.*where.*it takes exp\(x"):
         np.exp(x, where=np.ones(3, bool))

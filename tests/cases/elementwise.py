@@ -20,7 +20,8 @@ CASES = {
     **each("remainder fmod", _steps),
     # The other of their two results is a whole number, to which no gradient flows.
     "divmod": [case.read(lambda results: results[1]) for case in _steps],
-    "modf": [Case(np.array([[5.3, -5.3], [0.7, -0.2]])).read(lambda results: results[0])],
+    "modf": [Case(x).read(lambda results: results[0]) for x in (
+        np.array([[5.3, -5.3], [0.7, -0.2]]), np.array([1, -2]), np.array([True]), np.array(7, np.uint8))],
     "frexp": [Case(np.array([[5.3, -5.3], [0.7, -0.2]])).read(lambda results: results[0])],
     "ldexp": [Case(real(2, 3), ints(5, 3) - 2), Case(real(2), 3), Case(real(), ints(3, 2))],
     "fabs": unary(real), "cbrt": [*unary(positive), Case(-positive(3))],

@@ -13,7 +13,7 @@ import inspect
 import re
 from collections.abc import Callable
 from types import CodeType
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -283,15 +283,21 @@ class Op(Generic[P, R]):
         try:
             inputs, params = self._binder(*args, **kwargs)
         except TypeError as error:
+            if "out" in kwargs and not self._takes_out:
+                out = kwargs.pop("out")
+                return self.bind(args, kwargs) if out is None else self._refuse_out()
             raise UnsupportedError(f"{error}; it takes {self.name}{self.signature}{here()}") from None
         if self._takes_out and params is not None and params.pop("out") is not None:
-            raise UnsupportedError(f"{self.name}: out= would overwrite an array that the graph may need; "
-                                   f"assign the result instead{here()}")
+            self._refuse_out()
         if self.nested is not None and params is not None:
             found: list[Any] = []
             params[self.nested] = take_out(params[self.nested], found, len(inputs))
             inputs += tuple(found)
         return inputs, params
+
+    def _refuse_out(self) -> NoReturn:
+        raise UnsupportedError(f"{self.name}: out= would overwrite an array that the graph may need; assign the result "
+                               f"instead{here()}")
 
     def _as_ufunc(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Do what the keywords of every NumPy ufunc say: convert to ``dtype``, refuse what cannot be done."""

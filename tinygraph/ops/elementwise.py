@@ -313,9 +313,11 @@ def modf(x: Array) -> tuple[Array, Array]:
     >>> modf(-2.5)
     (np.float64(-0.5), np.float64(-2.0))
     """
-    return np.fmod(np.where(np.isinf(x), 0, x), 1), np.trunc(x)
+    _, whole = _whole(x)
+    return np.fmod(np.where(np.isinf(x), np.zeros_like(x), x), np.ones_like(whole)), whole
 
 
+_whole = Constant(np.modf, "Fractional and whole part, of which only the second has no derivative.")
 _exponent = Constant(np.frexp, "Mantissa and exponent, of which a derivative needs the second.")
 
 
