@@ -195,7 +195,7 @@ def test_every_family_of_ops_is_loaded_now_or_later():
 
 
 def is_documented_by_its_own(value):
-    """Ops without a derivative are NumPy's functions under their own names, dtypes are its own; an error has a message."""
+    """Ops without a derivative are NumPy's own functions, and dtypes its own; an error speaks in its message."""
     speaks = inspect.isclass(value) and issubclass(value, Exception | np.generic)
     return callable(value) and not isinstance(value, Constant | ModuleType) and not speaks
 
