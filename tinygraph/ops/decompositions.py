@@ -248,7 +248,7 @@ def _svd_da(g: Any, y: Any, a: Array, *, compute_uv: bool, hermitian: bool) -> A
 def _svd_cost(y: Any, a: Array, compute_uv: Any = False, **params: Any) -> int:
     """14 m n² + 8 n³ for vectors and values of m by n numbers, m >= n; 4 m n² for the values alone."""
     n, m = sorted(np.shape(a)[-2:])
-    return int(np.size(a)) * (14 * n + 8 * n * n // (m or 1) if compute_uv else 4 * n)
+    return int(np.size(a) * (14 * n + 8 * n * n // (m or 1) if compute_uv else 4 * n))
 
 
 @op(symbol="SVD", numpy=np.linalg.svd, outputs=3, result=named(np.linalg.svd), flops=_svd_cost,

@@ -93,7 +93,7 @@ def pinv_back(g: Array, y: Array, a: Array) -> Array:
 def _pinv_cost(y: Array, a: Array, *tolerances: Any, **params: Any) -> int:
     """16 m n² + 8 n³ for m by n numbers, m >= n: singular values and vectors, and a product (Golub and Van Loan)."""
     n, m = sorted(np.shape(a)[-2:])
-    return int(np.size(a)) * (16 * n + 8 * n * n // (m or 1))
+    return int(np.size(a) * (16 * n + 8 * n * n // (m or 1)))
 
 
 @op(symbol="A⁺", numpy=np.linalg.pinv, flops=_pinv_cost,
@@ -118,7 +118,7 @@ def pinv(a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np
 def _lstsq_cost(y: Any, a: Array, b: Array, **params: Any) -> int:
     """4 m n² + 8 n³ for m by n numbers, m >= n, by singular values (Golub and Van Loan)."""
     n, m = sorted(np.shape(a)[-2:])
-    return int(np.size(a)) * (4 * n + 8 * n * n // (m or 1))
+    return int(np.size(a) * (4 * n + 8 * n * n // (m or 1)))
 
 
 def _columns(x: Array) -> Array:
