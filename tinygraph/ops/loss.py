@@ -24,6 +24,8 @@ __all__ = ["cross_entropy_error", "log_softmax", "softmax", "softmax_with_loss"]
 def softmax(z: Array, axis: int = -1) -> Array:
     """exp(z) scaled to sum to one along an axis; finite for any finite z, since the largest is taken off first.
 
+    PyTorch's softmax.
+
     z: (..., C) logits  ->  (..., C), each in [0, 1]
 
     >>> softmax(np.array([0.0, 0.0]))
@@ -36,7 +38,7 @@ def softmax(z: Array, axis: int = -1) -> Array:
 @op(symbol="log softmax", flops=lambda y, z, axis: 5 * np.size(y),
     tex=(r"g - \exp(Y) \sum g",), vjp=(lambda g, y, z, *, axis: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True),))
 def log_softmax(z: Array, axis: int = -1) -> Array:
-    """log(softmax(z)), without the overflow and the log of zero that the two would meet.
+    """log(softmax(z)), without the overflow and the log of zero that the two would meet. PyTorch's log_softmax.
 
     z: (..., C) logits  ->  (..., C), each at most 0
 
@@ -172,6 +174,8 @@ def _swl_dt(g: Any, y: Any, z: Array, t: Array) -> Array:
     flops=lambda y, z, t: 8 * np.size(z))
 def softmax_with_loss(z: Array, t: Array) -> Array:
     """Mean cross entropy of softmax(z) against labels, as one op: its derivative in z is (softmax(z) - t) / N.
+
+    PyTorch's cross_entropy.
 
     z: (N, C) or (C,) logits   t: labels, see this module  ->  () in nats
 

@@ -29,6 +29,7 @@ def _corner(function: Callable[[Array], Array], a: Array, g: Array) -> Array:
 
 
 @op(symbol="Aⁿ", numpy=np.linalg.matrix_power,
+    flops=lambda y, a, n: 2 * int(np.size(a)) * np.shape(a)[-1] * max(abs(n).bit_length() + abs(n).bit_count() - 2, 0),
     tex=(r"\sum_{k=1}^n (A^\top)^{k-1} g (A^\top)^{n-k}",),
     vjp=(lambda g, y, a, *, n: _corner(lambda m: np.linalg.matrix_power(m, n), a, g),))
 def matrix_power(a: Array, n: int) -> Array:
