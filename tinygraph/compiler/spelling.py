@@ -143,4 +143,5 @@ def _spelled(array: Any) -> str:
         if kind:
             return f"np.{kind}({array.shape}, np.{array.dtype.name})"
         return f"np.full({array.shape}, {value!r}, np.{array.dtype.name})"
-    return f"np.array({array.tolist()!r}, np.{array.dtype.name}).reshape({array.shape})"
+    shaped = "" if np.shape(array.tolist()) == array.shape else f".reshape({array.shape})"
+    return f"np.array({array.tolist()!r}, np.{array.dtype.name}){shaped}"

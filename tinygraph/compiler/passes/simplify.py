@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,16 @@ def dead_code(plan: Plan) -> Plan:
 
 def aliases(plan: Plan) -> Plan:
     """Take the argument for the result where a call changes nothing: copies, casts and reshapes to what it is."""
-    return replaced(plan, lambda step: step.args[0] if _changes_nothing(step) else None)
+    def argument(step: Step) -> Value | None:
+        if step.function is np.multiply and len(step.args) == 2 and _is_one(step.args[0]):
+            step = replace(step, args=step.args[::-1])
+        return step.args[0] if _changes_nothing(step) else None
+    return replaced(plan, argument)
+
+
+def _is_one(x: Any) -> bool:
+    number = x.constant[()] if isinstance(x, Value) and x.constant is not None and x.shape == () else x
+    return isinstance(number, int | float | np.number) and number == 1
 
 
 def _changes_nothing(step: Step) -> bool:
@@ -38,11 +48,8 @@ def _changes_nothing(step: Step) -> bool:
         return False
     if step.function in (copy, astype, np.copy, np.positive, np.broadcast_to, np.reshape):
         return True
-    number = step.args[1] if len(step.args) == 2 else None
-    if isinstance(number, Value) and number.constant is not None and number.shape == ():
-        number = number.constant[()]
-    is_one = isinstance(number, int | float | np.number) and number == 1
-    return step.function in (np.multiply, np.divide) and is_one and not step.kwargs
+    return step.function in (np.multiply, np.divide) and len(step.args) == 2 and _is_one(step.args[1]) \
+        and not step.kwargs
 
 
 def constants(plan: Plan) -> Plan:
