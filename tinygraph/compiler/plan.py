@@ -93,6 +93,12 @@ class Plan:
                        writes=tuple((state, new.get(v, v)) for state, v in self.writes))
 
 
+def is_uniform(array: Any) -> bool:
+    """Whether all elements of an array are equal, bit for bit (0.0 and -0.0 differ)."""
+    return bool(array.size) and bool(np.all(array == array.flat[0])) and array.tobytes() == np.full_like(
+        array, array.flat[0], order="C", subok=False).tobytes()
+
+
 def values_in(x: Any) -> Iterator[Value]:
     """Every Value in nested containers, in order."""
     if isinstance(x, Value):

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.plan import Step, Value
+from tinygraph.compiler.plan import Step, Value, is_uniform
 from tinygraph.compiler.record import astype, copy, getitem
 
 
@@ -132,16 +132,16 @@ class Spelling:
 
 
 def _is_short(array: Any) -> bool:
-    return bool(array.size <= 16 or (array.dtype.kind in "biuf" and array.size and np.all(array == array.flat[0])))
+    return array.size <= 16 or (array.dtype.kind in "biuf" and is_uniform(array))
 
 
 def _spelled(array: Any) -> str:
     array = np.asarray(array)
     if array.size > 16:
-        value = array.flat[0].item()
-        kind = {0: "zeros", 1: "ones"}.get(value)
-        if kind:
+        value = re.sub(r"\b(inf|nan)\b", r"np.\1", repr(array.flat[0].item()))
+        if (kind := {"0": "zeros", "0.0": "zeros", "1": "ones", "1.0": "ones"}.get(value)) is not None:
             return f"np.{kind}({array.shape}, np.{array.dtype.name})"
-        return f"np.full({array.shape}, {value!r}, np.{array.dtype.name})"
+        return f"np.full({array.shape}, {value}, np.{array.dtype.name})"
+    elements = re.sub(r"\b(inf|nan)\b", r"np.\1", repr(array.tolist()))
     shaped = "" if np.shape(array.tolist()) == array.shape else f".reshape({array.shape})"
-    return f"np.array({array.tolist()!r}, np.{array.dtype.name}){shaped}"
+    return f"np.array({elements}, np.{array.dtype.name}){shaped}"

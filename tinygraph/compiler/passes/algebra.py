@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygraph.compiler.memory import is_elementwise
 from tinygraph.compiler.passes.rewriting import makers
-from tinygraph.compiler.plan import Plan, Step, Value
+from tinygraph.compiler.plan import Plan, Step, Value, is_uniform
 
 REDUCTIONS: dict[Any, np.ufunc] = {np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum}
 """What a reduction of NumPy's hands its work to."""
@@ -75,11 +75,7 @@ def uniform(plan: Plan) -> Plan:
 
 def _number(x: Value) -> Any:
     """A constant array's one element, with its dtype, where all are equal bit for bit; anything else as it is."""
-    if x.constant is None or x.constant.size < 2:
-        return x
-    first = x.constant.flat[0]
-    return first if np.array_equal(x.constant, np.full_like(x.constant, first)) and (first or not np.signbit(
-        x.constant).any()) else x
+    return x.constant.flat[0] if x.constant is not None and x.shape and is_uniform(x.constant) else x
 
 
 def numbers(plan: Plan) -> Plan:
@@ -87,7 +83,7 @@ def numbers(plan: Plan) -> Plan:
     made: dict[Any, Value] = {}
 
     def array(x: Any, dtype: np.dtype[Any]) -> Any:
-        if isinstance(x, bool) or not isinstance(x, int | float | np.number):
+        if not isinstance(x, int | float | np.number):
             return x
         if dtype.kind in "iu" and not np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
             return x  # a comparison with what the dtype cannot hold is answered without it
@@ -97,7 +93,8 @@ def numbers(plan: Plan) -> Plan:
 
     steps = []
     for step in plan.steps:
-        if is_elementwise(step) and not step.kwargs and any(isinstance(x, Value) and x.shape for x in step.args):
+        arrays = any(isinstance(x, Value) and x.shape for x in step.args)
+        if is_elementwise(step) and not step.kwargs and arrays and not any(isinstance(x, bool) for x in step.args):
             kinds = [x.dtype if isinstance(x, Value | np.generic) else type(x) for x in step.args]
             dtypes = cast(np.ufunc, step.function).resolve_dtypes((*kinds, None))
             step = replace(step, args=tuple(map(array, step.args, dtypes)))
