@@ -7,12 +7,13 @@ printer's matter (`tinygraph.compiler.source`), once the order is settled.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from tinygraph.compiler.calls import astype, copy
 from tinygraph.compiler.plan import Plan, Step, Value, mapped
-from tinygraph.compiler.record import astype, copy
 
 Pass = Callable[[Plan], Plan]
 
@@ -28,7 +29,7 @@ def dead_code(plan: Plan) -> Plan:
     needed = set(plan.ends)
     kept = []
     for step in reversed(plan.steps):
-        if step.result is None or any(value in needed for value in step.results):
+        if step.result is None or step.effect or any(value in needed for value in step.results):
             kept.append(step)
             needed.update(step.reads)
     return plan.with_steps(kept[::-1])
@@ -63,7 +64,8 @@ def constants(plan: Plan) -> Plan:
         step = _with(step, known)
         shaped = step.function in SHAPED and not step.kwargs
         fixed = all(value.constant is not None for value in step.reads)
-        if isinstance(step.result, Value) and step.replaces is None and (shaped or fixed):
+        pure = step.replaces is None and not step.effect
+        if isinstance(step.result, Value) and pure and (shaped or fixed):
             if shaped:
                 array = SHAPED[step.function](step.result.shape, step.result.dtype)
             else:
@@ -81,7 +83,7 @@ def common_subexpressions(plan: Plan) -> Plan:
     seen: dict[Any, Step] = {}
 
     def twin(step: Step) -> Any:
-        if step.replaces is not None or step.result is None:
+        if step.replaces is not None or step.result is None or step.effect:
             return None
         key = (step.function, _key(step.args), _key(step.kwargs))
         first = seen.setdefault(key, step)
@@ -126,7 +128,8 @@ def broadcasts(plan: Plan) -> Plan:
 
     def small(x: Any) -> Any:
         source = made.get(x) if isinstance(x, Value) else None
-        return source.args[0] if source is not None and source.function is np.broadcast_to else x
+        bare = source is not None and source.function is np.broadcast_to and isinstance(source.args[0], Value)
+        return source.args[0] if source is not None and bare else x
 
     steps = []
     for step in plan.steps:
@@ -195,8 +198,8 @@ def _with(step: Step, new: dict[Value, Value]) -> Step:
 
     def change(x: Any) -> Any:
         return new.get(x, x) if isinstance(x, Value) else x
-    return Step(step.function, mapped(step.args, change), mapped(step.kwargs, change), step.result, step.why,
-                change(step.replaces), change(step.shares))
+    return replace(step, args=mapped(step.args, change), kwargs=mapped(step.kwargs, change),
+                   replaces=change(step.replaces), shares=change(step.shares))
 
 
 def _makers(plan: Plan) -> dict[Value, Step]:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.plan import Plan, Step, Value
-from tinygraph.compiler.record import astype, copy, getitem, setitem
+from tinygraph.compiler.calls import MAYBE_VIEWS, astype, copy, getitem, into, setitem
+from tinygraph.compiler.plan import Plan, Step, Value, values_in
 
 WITH_OUT = {np.sum, np.max, np.min, np.mean, np.prod, np.add.reduce, np.multiply.reduce, np.maximum.reduce,
             np.minimum.reduce}
@@ -80,7 +81,7 @@ def cost(step: Step) -> tuple[int, int]:
     sizes = [int(np.prod(v.shape)) for v in step.results]
     nbytes = sum(v.nbytes for v in (*step.reads, *step.results))
     if step.function in (np.matmul, np.dot) and all(isinstance(a, Value) for a in step.args):
-        return 2 * sizes[0] * step.args[0].shape[-1], nbytes
+        return 2 * sizes[0] * (step.args[0].shape or (1,))[-1], nbytes
     if isinstance(step.function, np.ufunc):
         return sum(sizes), nbytes
     if isinstance(getattr(step.function, "__self__", None), np.ufunc):
@@ -193,7 +194,7 @@ class _Printer:
         function: Any = step.function
         result = step.result
         plain = isinstance(function, np.ufunc) and function.nout == 1
-        if not plain and function not in WITH_OUT:
+        if not plain and function not in WITH_OUT and not _fills(step):
             return ""
         if plain and function.signature is None:
             for value in step.reads:
@@ -233,17 +234,27 @@ class _Printer:
         assert before is not None
         lines = []
         name = self.name(result, _wish(step))
-        if self._dies(before, i, step):
+        views = any(view.function in MAYBE_VIEWS for view in step.path)  # which are views of arrays in C order alone
+        if self._dies(before, i, step) and before not in values_in((step.args[1:], step.kwargs)) \
+                and (not views or before in self.held):
             lines.append(f"{name} = {self.names[before]}")
             self._hand_over(before, result)
         else:
             lines.append(f"{name} = {self.text(before)}.copy()")
             self.fresh.add(result)
-        index, v = step.args[1], self.text(step.args[2])
+        target = Value(before.shape, before.dtype)
+        self.names[target] = name
+        for view in step.path:
+            looked = self._call(Step(view.function, view.filled(target), view.kwargs, None))
+            target = Value((), before.dtype)
+            self.names[target] = looked if view.at is None else f"{looked}[{view.at}]"
         if step.function is setitem:
-            lines.append(f"{name}[{self._index(index)}] = {v}")
+            lines.append(f"{self.names[target]}[{self._index(step.args[1])}] = {self.text(step.args[2])}")
+        elif step.function is into:
+            call = self._call(Step(step.args[1], step.args[2:], step.kwargs, None))
+            lines.append(f"{call[:-1]}, out={self.names[target]})")
         else:
-            lines.append(f"np.add.at({name}, {self.text(index)}, {v})")
+            lines.append(self._call(Step(step.function, (target, *step.args[1:]), step.kwargs, None)))
         return lines
 
     # --- how things are written -----------------------------------------------------------------------------------
@@ -337,7 +348,9 @@ class _Printer:
             return f"np.{name}"
         owner = getattr(function, "__self__", None)
         if isinstance(owner, np.ufunc):
-            return f"np.{owner.__name__}.{name}"
+            return f"{self._function(owner)}.{name}"
+        if isinstance(owner, np.random.Generator):
+            return f"{self._known(owner, 'rng')}.{name}"
         module = getattr(function, "__module__", None) or ""
         if module.startswith("numpy"):
             path = module.replace("numpy", "np", 1)
@@ -347,7 +360,18 @@ class _Printer:
                     found = getattr(found, part, None)
                 if getattr(found, name, None) is function and "._" not in prefix:
                     return f"{prefix}.{name}"
+        for prefix, home in list(sys.modules.items()):
+            if prefix.startswith("scipy.") and prefix.count(".") == 1 and getattr(home, name, None) is function:
+                self.taken.add("scipy")
+                self.namespace["scipy"] = sys.modules["scipy"]
+                return f"{prefix}.{name}"
         return self._known(function, name)
+
+
+def _fills(step: Step) -> bool:
+    """Whether a draw of random numbers may fill an array that is there."""
+    generator = isinstance(getattr(step.function, "__self__", None), np.random.Generator)
+    return generator and step.function.__name__ in ("random", "standard_normal", "standard_exponential")
 
 
 def _wish(step: Step) -> str:
