@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tinygraph.compiler import passes
+from tinygraph.compiler.calls import copy, getitem, setitem
 from tinygraph.compiler.memory import LINE, Buffer, arranged
 from tinygraph.compiler.plan import Plan, Step, Value
-from tinygraph.compiler.record import Trace, Traced, copy, getitem, setitem
+from tinygraph.compiler.record import Trace, Traced
 from tinygraph.compiler.source import printed
 
 

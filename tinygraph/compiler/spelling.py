@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from typing import Any
 
 import numpy as np
 
+from tinygraph.compiler.calls import astype, copy, getitem
 from tinygraph.compiler.plan import Step, Value, is_uniform
-from tinygraph.compiler.record import astype, copy, getitem
 
 
 class Spelling:
@@ -118,7 +119,9 @@ class Spelling:
             return f"np.{name}"
         owner = getattr(function, "__self__", None)
         if isinstance(owner, np.ufunc):
-            return f"np.{owner.__name__}.{name}"
+            return f"{self._function(owner)}.{name}"
+        if isinstance(owner, np.random.Generator):
+            return f"{self._known(owner, 'rng')}.{name}"
         module = getattr(function, "__module__", None) or ""
         if module.startswith("numpy"):
             path = module.replace("numpy", "np", 1)
@@ -128,6 +131,11 @@ class Spelling:
                     found = getattr(found, part, None)
                 if getattr(found, name, None) is function and "._" not in prefix:
                     return f"{prefix}.{name}"
+        for prefix, home in list(sys.modules.items()):
+            if prefix.startswith("scipy.") and prefix.count(".") == 1 and getattr(home, name, None) is function:
+                self._taken.add("scipy")
+                self.namespace["scipy"] = sys.modules["scipy"]
+                return f"{prefix}.{name}"
         return self._known(function, name)
 
 

@@ -19,6 +19,13 @@ from tinygraph.core.op import Array, imported, op
 from tinygraph.ops.linalg import adjoint, turned
 
 
+def _scipy(name: str, *args: Any) -> Array:
+    """Call a function of SciPy's that asks no protocol; an array that stands for others (a recording's) does it."""
+    function = imported(f"scipy.linalg.{name}")
+    stands_in = next((a for a in args if hasattr(a, "call_opaque")), None)
+    return function(*args) if stands_in is None else stands_in.call_opaque(function, args)
+
+
 def _corner(function: Callable[[Array], Array], a: Array, g: Array) -> Array:
     """The cotangent of a, from the cotangent g of a matrix function of it."""
     a = turned(a)
@@ -57,7 +64,7 @@ def expm(A: Array) -> Array:
     array([[1., 1.],
            [0., 1.]])
     """
-    return imported("scipy.linalg.expm")(A)
+    return _scipy("expm", A)
 
 
 def _sqrtm_da(g: Array, y: Array, A: Array) -> Array:
@@ -75,7 +82,7 @@ def sqrtm(A: Array) -> Array:
     array([[2., 1.],
            [1., 2.]])
     """
-    return imported("scipy.linalg.sqrtm")(A)
+    return _scipy("sqrtm", A)
 
 
 _TURNED = {"N": 0, "T": 1, "C": 2}
@@ -117,4 +124,4 @@ def solve_triangular(a: Array, b: Array, trans: Any = 0, lower: bool = False, un
     >>> solve_triangular(np.array([[2.0, 1.0], [0.0, 4.0]]), np.array([4.0, 8.0]))
     array([1., 2.])
     """
-    return imported("scipy.linalg.solve_triangular")(a, b, trans, lower, unit_diagonal, False, check_finite)
+    return _scipy("solve_triangular", a, b, trans, lower, unit_diagonal, False, check_finite)

@@ -108,7 +108,8 @@ def broadcasts(plan: Plan) -> Plan:
 
     def small(x: Any) -> Any:
         source = made.get(x) if isinstance(x, Value) else None
-        return source.args[0] if source is not None and source.function is np.broadcast_to else x
+        bare = source is not None and source.function is np.broadcast_to and isinstance(source.args[0], Value)
+        return source.args[0] if source is not None and bare else x
 
     steps = []
     for step in plan.steps:

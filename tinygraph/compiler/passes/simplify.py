@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.compiler.calls import astype, copy
 from tinygraph.compiler.passes.rewriting import constant, key, replaced, substituted
 from tinygraph.compiler.plan import Plan, Step, Value, mapped
-from tinygraph.compiler.record import astype, copy
 
 SHAPED = {np.ones_like: np.ones, np.zeros_like: np.zeros}
 """Functions that look at their argument's shape and dtype alone."""
@@ -20,7 +20,7 @@ def dead_code(plan: Plan) -> Plan:
     needed = set(plan.ends)
     kept = []
     for step in reversed(plan.steps):
-        if step.result is None or any(value in needed for value in step.results):
+        if step.result is None or step.effect or any(value in needed for value in step.results):
             kept.append(step)
             needed.update(step.reads)
     return plan.with_steps(kept[::-1])
@@ -61,7 +61,8 @@ def constants(plan: Plan) -> Plan:
         step = substituted(step, known)
         shaped = step.function in SHAPED and not step.kwargs
         fixed = all(value.constant is not None for value in step.reads)
-        if isinstance(step.result, Value) and step.replaces is None and (shaped or fixed):
+        pure = step.replaces is None and not step.effect
+        if isinstance(step.result, Value) and pure and (shaped or fixed):
             if shaped:
                 array = SHAPED[step.function](step.result.shape, step.result.dtype)
             else:
@@ -79,7 +80,7 @@ def common_subexpressions(plan: Plan) -> Plan:
     seen: dict[Any, Step] = {}
 
     def twin(step: Step) -> Any:
-        if step.replaces is not None or step.result is None:
+        if step.replaces is not None or step.result is None or step.effect:
             return None
         first = seen.setdefault((step.function, key(step.args), key(step.kwargs)), step)
         return first.result if first is not step else None
