@@ -209,6 +209,8 @@ DIFFERENCES = [
      "**PyTorch, JAX**: the gradient of `det` at a singular matrix (JAX: the second derivative) is wrong."),
     ("torch", "svd", lambda case: case.args[1:] == (True,),
      "**PyTorch**: the vectors that `svd` adds with `full_matrices=True` have no derivative."),
+    ("torch", "ldexp", lambda case: np.min(case.args[1]) < 0,
+     "**PyTorch**: the gradient of `ldexp` with a negative exponent is 0."),
     ("torch", "sinc", has_zero, "**PyTorch**: the second derivative of `sinc` at 0 is NaN."),
     ("torch jax", "quantile nanquantile percentile nanpercentile", at_an_element,
      "**PyTorch, JAX**: `quantile` has derivative 0 in q where it falls upon an element; here that of one side."),

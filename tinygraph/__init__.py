@@ -132,9 +132,14 @@ def _failure(*facts: Any) -> Any:
     return importlib.import_module("tinygraph.analysis").failure(*facts)
 
 
+def _differences(*graphs: Any, **tolerances: float) -> Any:
+    return importlib.import_module("tinygraph.ask.diff").diff_graphs(*graphs, **tolerances)
+
+
 # A notebook asks a Tensor for its picture, and a user an error for its graph; what makes them is loaded then.
 HOOKS["display"] = _display
 HOOKS["failure"] = _failure
+HOOKS["diff"] = _differences
 
 _keep_freed()
 

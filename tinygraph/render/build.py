@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tinygraph.analysis import Cotangents, Edge, Graph, GraphNode, drawn, one_line
+from tinygraph.analysis import MISSING, Cotangents, Edge, Graph, GraphNode, drawn, one_line
 from tinygraph.core.errors import ArgumentError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node
@@ -229,7 +229,7 @@ class _Builder:
 
     def _draw_value(self, node: GraphNode, out: Node, home: str, mark: str) -> None:
         """One value: a wire to its only use, or a wire to a fan-out point and one from there to each use."""
-        if not home or node is self.graph.failed:
+        if not home or out.value is MISSING:
             return
         ends = self._ends(out, home)
         leaves = out in self.graph.roots and bool(self.uses.get(out) or node.op)
