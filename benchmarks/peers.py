@@ -56,8 +56,6 @@ def jax() -> Any:
     library = _library(JAX, "jax")
     library.config.update("jax_enable_x64", True)
     library.config.update("jax_platforms", "cpu")
-    # Where the processor has bfloat16, float32 products are else computed in it, and gradients are off by a twentieth.
-    library.config.update("jax_default_matmul_precision", "highest")
     if "JAX_CPU_ENABLE_ASYNC_DISPATCH" not in os.environ:
         library.config.update("jax_cpu_enable_async_dispatch", False)
         NOTES[JAX] = ("with jax_cpu_enable_async_dispatch off, which makes small steps faster; "

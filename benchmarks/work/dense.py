@@ -30,7 +30,7 @@ class Problem:
     Attributes:
         widths: Of the input, each hidden layer, and the classes.
         batch: How many samples.
-        rate: The learning rate: large enough that four steps move the weights by much more than they are rounded.
+        rate: The learning rate: small enough to go on for thousands of steps.
         scale: The standard deviation of the first weights; None for He's.
     """
 
