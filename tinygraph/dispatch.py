@@ -13,7 +13,7 @@ from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.kinds import Constant
 from tinygraph.core.messages import here
 from tinygraph.core.node import failed, inner, leaf
-from tinygraph.core.op import BY_NUMPY, Handle, Op, is_array, load_plugins
+from tinygraph.core.op import BY_NUMPY, Handle, Op, is_array, load_all
 from tinygraph.ops import constants, making, nanreduction, reduction, scan
 
 _PLAIN = frozenset({float, int, np.ndarray, np.float64, np.float32})
@@ -76,7 +76,7 @@ def op_for(function: Any) -> Op[..., Any]:
     """The op that stands for a NumPy function; one clear sentence where there is none."""
     op = BY_NUMPY.get(function) or _named(function)
     if op is None:
-        load_plugins()
+        load_all()
         op = BY_NUMPY.get(function) or _named(function)
     if op is None:
         name = function.__name__

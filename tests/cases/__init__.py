@@ -24,7 +24,9 @@ from cases import (
     special,
     transcendental,
 )
+from tinygraph.core.op import load_all
 
+load_all()
 FAMILIES = (
     elementwise, transcendental, reduction, nanreduction, quantile, shape, linalg, decompositions, einsum, fft, loss,
     special, index, making, matrices, sampled, constants,

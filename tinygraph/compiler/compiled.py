@@ -17,9 +17,10 @@ import numpy as np
 from tinygraph.compiler.compare import difference
 from tinygraph.compiler.passes import optimised
 from tinygraph.compiler.plan import Plan, Value, mapped
+from tinygraph.compiler.program import Program
 from tinygraph.compiler.record import Trace, Traced
 from tinygraph.compiler.report import Report, measured, standalone
-from tinygraph.compiler.source import Program, printed
+from tinygraph.compiler.source import printed
 from tinygraph.core.errors import TraceError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node

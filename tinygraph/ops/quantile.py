@@ -15,6 +15,8 @@ from tinygraph.core.op import Array, Rule, op
 from tinygraph.ops.index import scatter_add
 from tinygraph.ops.reduction import lined_up
 
+__all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
+
 # Hyndman and Fan, "Sample quantiles in statistical packages", The American Statistician 1996: the place of a quantile
 # among n sorted elements, counted from 0, is n q + α + q (1 - α - β) - 1.
 _CONTINUOUS = {"linear": (1, 1), "hazen": (0.5, 0.5), "weibull": (0, 0), "median_unbiased": (1 / 3, 1 / 3),
@@ -130,7 +132,8 @@ def _median_rule(skip_nan: bool) -> Rule:
     return to_array
 
 
-@op(symbol="median", numpy=np.median, flops=_sort_cost, vjp=(_median_rule(False),))
+@op(symbol="median", numpy=np.median, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)",), vjp=(_median_rule(False),))
 def median(a: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
            keepdims: bool = False) -> Array:
     """The middle element, or the mean of the two, over all axes or those that ``axis`` names.
@@ -141,7 +144,8 @@ def median(a: Array, axis: Any = None, out: None = None, overwrite_input: bool =
     return np.median(a, axis, keepdims=keepdims)
 
 
-@op(symbol="median", numpy=np.nanmedian, flops=_sort_cost, vjp=(_median_rule(True),))
+@op(symbol="median", numpy=np.nanmedian, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)",), vjp=(_median_rule(True),))
 def nanmedian(a: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
               keepdims: bool = False) -> Array:
     """`median` of the elements that are not NaN.
@@ -152,7 +156,8 @@ def nanmedian(a: Array, axis: Any = None, out: None = None, overwrite_input: boo
     return np.nanmedian(a, axis, keepdims=keepdims)
 
 
-@op(symbol="quantile", numpy=np.quantile, flops=_sort_cost, vjp=_rules())
+@op(symbol="quantile", numpy=np.quantile, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)", r"g \frac{\partial Y}{\partial Q}"), vjp=_rules())
 def quantile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
              method: Any = "linear", keepdims: bool = False, *, weights: Array = None) -> Array:
     """What a share q of the elements lie below, over all axes or those that ``axis`` names.
@@ -166,7 +171,8 @@ def quantile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_i
     return np.quantile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
 
 
-@op(symbol="quantile", numpy=np.nanquantile, flops=_sort_cost, vjp=_rules(skip_nan=True))
+@op(symbol="quantile", numpy=np.nanquantile, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)", r"g \frac{\partial Y}{\partial Q}"), vjp=_rules(skip_nan=True))
 def nanquantile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
                 method: Any = "linear", keepdims: bool = False, *, weights: Array = None) -> Array:
     """`quantile` of the elements that are not NaN.
@@ -177,7 +183,8 @@ def nanquantile(a: Array, q: Array, axis: Any = None, out: None = None, overwrit
     return np.nanquantile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
 
 
-@op(symbol="percentile", numpy=np.percentile, flops=_sort_cost, vjp=_rules(100))
+@op(symbol="percentile", numpy=np.percentile, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)", r"g \frac{\partial Y}{\partial Q}"), vjp=_rules(100))
 def percentile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
                method: Any = "linear", keepdims: bool = False, *, weights: Array = None) -> Array:
     """`quantile` with q in percent.
@@ -188,7 +195,8 @@ def percentile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite
     return np.percentile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
 
 
-@op(symbol="percentile", numpy=np.nanpercentile, flops=_sort_cost, vjp=_rules(100, skip_nan=True))
+@op(symbol="percentile", numpy=np.nanpercentile, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)", r"g \frac{\partial Y}{\partial Q}"), vjp=_rules(100, skip_nan=True))
 def nanpercentile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
                   method: Any = "linear", keepdims: bool = False, *, weights: Array = None) -> Array:
     """`nanquantile` with q in percent.

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tinygraph.analysis import Cotangents, Edge, Graph, GraphNode, drawn, one_line
+from tinygraph.analysis import MISSING, Cotangents, Edge, Graph, GraphNode, drawn, one_line
 from tinygraph.core.errors import ArgumentError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node
@@ -14,7 +14,7 @@ from tinygraph.core.op import Array, Op
 from tinygraph.render.formula import Formula, Fraction, Run, plain
 from tinygraph.render.hints import Hints
 from tinygraph.render.naming import Names, argument
-from tinygraph.render.overlay import Measure, coloured
+from tinygraph.render.overlay import Measure, Notes, coloured, noted
 from tinygraph.render.rows import leading, rows
 from tinygraph.render.scene import LARGE, READABLE, SHOW, SMALL, Box, Group, Lines, Scene, Wire
 from tinygraph.render.text import DASH, LITERAL, Text, constant, literal, printed
@@ -39,7 +39,7 @@ class Origin(NamedTuple):
 
 def picture(graph: Graph, show: str | None = None, backward: bool | None = None, seed: Array | None = None,
             hints: Hints | None = None, *, depth: int | None = None, collapse: Collapse | bool | None = None,
-            fold_repeats: bool = False, color_by: Measure | None = None,
+            fold_repeats: bool = False, color_by: Measure | None = None, notes: Notes | None = None,
             theme: str | None = None) -> tuple[Scene, Origin]:
     """What a picture of this graph shows, and what it was made of.
 
@@ -59,6 +59,8 @@ def picture(graph: Graph, show: str | None = None, backward: bool | None = None,
     made = dataclasses.replace(builder.scene(), theme=theme or "")
     if color_by is not None:
         made = coloured(made, graph, builder.homes, color_by, seed)
+    if notes:
+        made = noted(made, graph, builder.homes, notes)
     return made, Origin(graph, builder.homes, builder.names, builder.cotangents)
 
 
@@ -227,7 +229,7 @@ class _Builder:
 
     def _draw_value(self, node: GraphNode, out: Node, home: str, mark: str) -> None:
         """One value: a wire to its only use, or a wire to a fan-out point and one from there to each use."""
-        if not home or node is self.graph.failed:
+        if not home or out.value is MISSING:
             return
         ends = self._ends(out, home)
         leaves = out in self.graph.roots and bool(self.uses.get(out) or node.op)

@@ -194,7 +194,7 @@ def _op(box: Box, shafts: int) -> str:
 def _style(box: Box) -> str:
     fill = COLOURS[box.fill or ("group" if box.kind == "group" else "op")]
     line, width = (COLOURS["highlight"], 2) if box.alarm else (COLOURS["ink"], 1)
-    return (f'id="{box.id}", class="{box.kind}", tooltip="{_quoted(box.note)}", color="{line}", fillcolor="{fill}", '
+    return (f'id="{box.id}", class="{box.kind}", tooltip="{_quoted(box.tip)}", color="{line}", fillcolor="{fill}", '
             f"penwidth={width}")
 
 
@@ -214,16 +214,18 @@ def _end(box: Box, gradient: bool) -> str:
     size = 13 if box.kind == "constant" else 17
     colour = COLOURS["quiet"] if box.kind == "constant" else COLOURS["ink"]
     rows = "".join(f'<TR><TD CELLPADDING="1">{_text(line, size, colour)}</TD></TR>' for line in box.text)
-    table = f"{_TABLE}{rows}</TABLE>"
-    if box.fill:
-        table = table.replace("<TABLE", f'<TABLE STYLE="ROUNDED" BGCOLOR="{COLOURS[box.fill]}"', 1)
+    look = f' BGCOLOR="{COLOURS[box.fill]}"' if box.fill else ""
+    look += f' BORDER="2" COLOR="{COLOURS["highlight"]}"' if box.alarm else ' BORDER="0"'
+    table = f'<TABLE STYLE="ROUNDED"{look} CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>'
+    if not (box.fill or box.alarm):
+        table = f"{_TABLE}{rows}</TABLE>"
     if gradient:
         label = f'<TD ROWSPAN="5">{table}</TD>'
         heights = [(9, ""), (1, ' PORT="f"'), (GAP, ""), (1, ' PORT="b"'), (9, "")]
         cells = [f'<TD{port} HEIGHT="{height}" WIDTH="1"></TD>' for height, port in heights]
         first = f"{cells[0]}{label}" if box.kind == "root" else f"{label}{cells[0]}"
         table = f"{_TABLE}<TR>{first}</TR>{''.join(f'<TR>{cell}</TR>' for cell in cells[1:])}</TABLE>"
-    return f'id="{box.id}", class="{box.kind}", tooltip="{_quoted(box.note)}", label=<{table}>'
+    return f'id="{box.id}", class="{box.kind}", tooltip="{_quoted(box.tip)}", label=<{table}>'
 
 
 def _wire(wire: Wire, kinds: dict[str, str], entry: tuple[str, str] | None, straight: int,

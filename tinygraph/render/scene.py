@@ -42,7 +42,8 @@ class Box:
         text: Its lines; none for a fan.
         row: The straight line that it belongs to; 0 is the main line.
         node: The id of the graph's node behind it; of a collapsed group the first.
-        note: What a pointer resting on it is told.
+        note: What it is, for a pointer that rests on it.
+        remarks: What an overlay or the caller says of it besides.
         group: The id of the innermost group whose frame it stands in, or "".
         fill: The name of the colour that fills it, among COLOURS, where it is not that of its kind.
         alarm: Whether it is what went wrong, to be shown in the highlight's colour.
@@ -57,6 +58,12 @@ class Box:
     group: str = ""
     fill: str = ""
     alarm: bool = False
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def tip(self) -> str:
+        """What a pointer resting on it is told."""
+        return "; ".join((self.note, *self.remarks)) if self.remarks else self.note
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,8 +69,8 @@ def svg(scene: Scene, style: str = "", family: str = "DejaVu Sans", paper: str =
 
 
 def _box(box: Box, spot: Spot) -> list[str]:
-    note = f"<title>{_text_of(box.note)}</title>" if box.note else ""
-    return [f'<g id="{box.id}" class="node {box.kind}">{note}', *_outline(box, spot), *_words(box, spot), "</g>"]
+    tip = f"<title>{_text_of(box.tip)}</title>" if box.tip else ""
+    return [f'<g id="{box.id}" class="node {box.kind}">{tip}', *_outline(box, spot), *_words(box, spot), "</g>"]
 
 
 def _outline(box: Box, spot: Spot) -> list[str]:
@@ -82,8 +82,9 @@ def _outline(box: Box, spot: Spot) -> list[str]:
     if circle(box):
         return [f'<ellipse {look} cx="{spot.x:.1f}" cy="{spot.y:.1f}" rx="{spot.w / 2:.1f}" ry="{spot.w / 2:.1f}"/>']
     if box.kind not in ("op", "group"):
-        return [f'<rect fill="{fill}" stroke="none" x="{spot.x - spot.w / 2:.1f}" y="{spot.top:.1f}" '
-                f'width="{spot.w:.1f}" height="{spot.h:.1f}" rx="7"/>'] if box.fill else []
+        look = f'fill="{fill if box.fill else "none"}" stroke="{stroke if box.alarm else "none"}" stroke-width="2"'
+        return [f'<rect {look} x="{spot.x - spot.w / 2:.1f}" y="{spot.top:.1f}" width="{spot.w:.1f}" '
+                f'height="{spot.h:.1f}" rx="7"/>'] if box.fill or box.alarm else []
     rims = (0.0, 3.0) if box.kind == "group" else (0.0,)
     return [f'<rect {look} x="{spot.x - spot.w / 2 + rim:.1f}" y="{spot.top + rim:.1f}" '
             f'width="{spot.w - 2 * rim:.1f}" height="{spot.h - 2 * rim:.1f}" rx="7"/>' for rim in rims]

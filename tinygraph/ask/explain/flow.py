@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from heapq import nlargest
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygraph.ask import reasons
+from tinygraph.ask.explain.ranking import Edge, Ranking
 from tinygraph.core.node import Node, ancestors, cotangents
 from tinygraph.core.op import Array, pick
 from tinygraph.nn.wrap import layer_of
@@ -17,6 +16,10 @@ from tinygraph.nn.wrap import layer_of
 _FILTERS = frozenset({"relu", "clip", "where", "maximum", "minimum", "fmax", "fmin", "multiply", "sigmoid", "tanh",
                       "absolute", "sign", "getitem"})
 """Ops that let a gradient through element by element, of which it can be said where they do not."""
+
+_PRODUCTS = frozenset({"matmul", "affine", "dot"})
+
+_WORTH_A_LOOK = _FILTERS | _PRODUCTS
 
 
 class Use(NamedTuple):
@@ -60,15 +63,6 @@ class Way(NamedTuple):
     gradient: Array
 
 
-class _Step(NamedTuple):
-    """The last part of a way from the root: how large it is (as a logarithm), and from where it was continued."""
-
-    score: float
-    child: Node | None
-    position: int
-    rank: int
-
-
 class Flow:
     """What flows from ``root`` to ``target``, by one sweep.
 
@@ -101,22 +95,26 @@ class Flow:
                     self._sweep(look=False)  # a wrapped layer's own dW are left as backward leaves them
 
     def _sweep(self, look: bool = True) -> None:
-        incoming: dict[Node, list[tuple[Node, int, float]]] = {}
-        self._best: dict[Node, list[_Step]] = {}
+        incoming: dict[Node, list[Edge]] = {}
+        self._ranking = Ranking(self.root, self.most)
         counts: dict[Node, float] = {}
         sweep = cotangents(self.root, self.seed, only=self.reached, every=True, hooks=False)
         for node, g, handed in sweep:
             if not look:
                 continue
-            edges = incoming.pop(node, [])
-            ways = 1 if node is self.root else sum(counts[child] for child, _, _ in edges)
+            edges = incoming.pop(node, ())
+            if node is not self.root:
+                self._ranking.add(node, edges)
+            ways = sum([counts[child] for child, _, _ in edges]) if edges else 1
             counts[node] = ways if ways < 1e30 else float(ways)  # a long chain of forks would make it a book of digits
-            self._best[node] = self._largest(node, edges)
             if node is self.target:
                 self.gradient, self.number = g, counts[node]
             if len(edges) > 1 and _is_zero(g) and any(size for _, _, size in edges):
                 self.stops.append(Stop(node, None, np.size(g), np.size(g), "the shares that meet here cancel"))
-            if node.op is pick:
+            op = node.op
+            if op is None:
+                continue
+            if op is pick:
                 handed = [(0, g)]
             for position, c in handed:
                 parent = node.parents[position]
@@ -125,66 +123,48 @@ class Flow:
                 if parent is self.target:
                     self.uses.append(Use(node, position, c))
                 # Where all of a finite gradient passes there is nothing to say, and the look costs.
-                op = node.op
-                if op is not None and op is not pick and (op.name in _FILTERS or not 0 < size < math.inf):
+                if op is not pick and (not 0 < size < math.inf or (
+                        op.name in _WORTH_A_LOOK and np.count_nonzero(c) != c.size)):
                     self._judge(node, position, g, c)
-            given = {position for position, _ in handed}
-            if node.op is not None:
+            if len(handed) < len(node.parents):
+                given = {position for position, _ in handed}
                 self.cut += [(node, i) for i, p in enumerate(node.parents)
                              if type(p) is Node and p in self.reached and i not in given]
-
-    def _largest(self, node: Node, edges: list[tuple[Node, int, float]]) -> list[_Step]:
-        """The largest ways from the root to a node, by the share of each edge in what arrives at its end."""
-        if node is self.root:
-            return [_Step(0.0, None, 0, 0)]
-        total = sum(size for _, _, size in edges)
-        found = []
-        for child, position, size in edges:
-            share = size / total if 0 < total < math.inf else 1 / len(edges)
-            score = math.log(share) if share > 0 else -1e9
-            found += [_Step(step.score + score, child, position, rank) for rank, step in enumerate(self._best[child])]
-        return nlargest(self.most, found, key=lambda step: step.score) if len(found) > self.most else \
-            sorted(found, key=lambda step: -step.score)
 
     def _follow(self) -> None:
         """The largest ways with what comes back along each, and the sum of the others."""
         if self.gradient is None:
             return
-        rest = self.gradient
-        for step in self._best[self.target]:
-            edges = list(self._edges(step))
-            if self.number == 1:
-                c = self.gradient
-            elif len(edges) == 1:
-                c = next(u.gradient for u in self.uses if (u.node, u.position) == edges[0])
-            else:
-                c = self._along(edges)
-            self.ways.append(Way([self.target, *(node for node, _ in edges)], c))
-            rest = rest - c
+        ways = self._ranking.ways(self.target)
+        del self._ranking
+        gradients = [self.gradient] if self.number == 1 else self._along(ways)
+        self.ways = [Way([self.target, *(node for node, _, _ in reversed(edges))], c)
+                     for edges, c in zip(ways, gradients, strict=True)]
         self.ways.sort(key=lambda way: -float(np.nan_to_num(np.sum(np.absolute(way.gradient)))))
-        self.rest = rest if self.number > len(self.ways) else None
-        del self._best
+        if self.number > len(ways):
+            self.rest = self.gradient
+            for c in gradients:
+                self.rest = self.rest - c
 
-    def _edges(self, step: _Step) -> Iterator[tuple[Node, int]]:
-        """The edges of a way, from the target's first use to the root."""
-        while step.child is not None:
-            yield step.child, step.position
-            step = self._best[step.child][step.rank]
+    def _along(self, ways: list[list[Edge]]) -> list[Array]:
+        """What comes back to the target if the seed goes along each of these ways alone.
 
-    def _along(self, edges: list[tuple[Node, int]]) -> Array:
-        """What comes back to the target if the seed goes along these edges alone."""
-        g: Any = self.seed
-        for node, position in reversed(edges):
-            parent = node.parents[position]
-            if node.op is pick:
-                parts: list[Any] = [None] * len(parent.value)
-                parts[node.params["index"]] = g  # type: ignore[index]
-                g = parts
-                continue
-            # The engine's own step, which fits the cotangent to its input.
-            _, _, handed = next(cotangents(node, g, only={parent}, every=True, hooks=False))
-            g = next(c for i, c in handed if i == position)
-        return g
+        Ways are followed together from the root to where they part.
+        """
+        found: dict[int, Array] = {}
+        pending: list[tuple[Any, list[int], int]] = [(self.seed, [*range(len(ways))], 0)]
+        while pending:
+            g, together, depth = pending.pop()
+            length = len(ways[together[0]])
+            while depth < length:
+                edge = ways[together[0]][depth]
+                if len(together) > 1 and (others := [i for i in together if ways[i][depth] != edge]):
+                    pending.append((g, others, depth))
+                    together = [i for i in together if ways[i][depth] == edge]
+                g = _handed(edge[0], edge[1], g)
+                depth += 1
+            found[together[0]] = g
+        return [found[i] for i in range(len(ways))]
 
     def _judge(self, node: Node, position: int, g: Any, c: Array) -> None:
         """Note where a gradient stops, and where it first is not finite."""
@@ -203,6 +183,17 @@ class Flow:
             if stopped:
                 some = int(np.count_nonzero(arrived[0]))
                 self.stops.append(Stop(node, position, stopped, some, self._why(node, position, arrived[0], c)))
+        elif op.name in _PRODUCTS and position == 1:
+            self._judge_weights(node, c)
+
+    def _judge_weights(self, node: Node, c: Array) -> None:
+        """Note inputs of a layer that are 0 for every sample, so that the weights they meet have no gradient."""
+        x = node.parents[0].value if type(node.parents[0]) is Node else node.parents[0]
+        if np.ndim(x) == np.ndim(c) == 2:
+            empty = int(np.count_nonzero(~np.any(x, axis=0)))
+            if empty:
+                self.stops.append(Stop(node, 1, empty * c.shape[1], int(c.size),
+                                       f"{empty:,} of {x.shape[1]:,} columns of argument 0 are all 0"))
 
     @staticmethod
     def _why(node: Node, position: int, g: Array | None = None, c: Array | None = None) -> str:
@@ -214,7 +205,7 @@ class Flow:
             values = [x[where] if np.shape(x) == np.shape(where) else x for x in values]
             y = y[where] if np.shape(y) == np.shape(where) else y
         assert node.op is not None
-        return reasons.of_zero(node.op.name, y, position, values)
+        return reasons.of_zero(node.op.name, y, position, values, whole=c is None)
 
     def _named(self, node: Node, position: int) -> Origin:
         """What made a gradient that is not finite: a value that was not in the forward, or the rule itself."""
@@ -227,6 +218,18 @@ class Flow:
                 given = [p.value if type(p) is Node else p for p in earlier.parents]
                 return Origin(node, position, reasons.of_value(earlier.op.name, given), earlier)
         return Origin(node, position, reasons.of_gradient(node.op.name, values), None)
+
+
+def _handed(node: Node, position: int, g: Any) -> Any:
+    """What a node hands to one argument."""
+    parent = node.parents[position]
+    if node.op is pick:
+        parts: list[Any] = [None] * len(parent.value)
+        parts[node.params["index"]] = g  # type: ignore[index]
+        return parts
+    # The engine's own step, which fits the cotangent to its input.
+    _, _, handed = next(cotangents(node, g, only={parent}, every=True, hooks=False))
+    return next(c for i, c in handed if i == position)
 
 
 def _descendants(target: Node, order: list[Node]) -> set[Node]:

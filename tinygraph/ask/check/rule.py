@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.ask.slopes import UNSETTLED, Local, disagreement, only_at
+from tinygraph.ask.check.slopes import UNSETTLED, Local, disagreement, only_at
 from tinygraph.ask.wording import at, count, step
 from tinygraph.core.node import Node
 from tinygraph.core.op import Array, pick

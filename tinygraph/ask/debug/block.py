@@ -7,7 +7,7 @@ from contextvars import Token
 from types import TracebackType
 from typing import Self
 
-from tinygraph.ask.watch import Watch
+from tinygraph.ask.debug.forward import Watch
 from tinygraph.core.context import MARKS, WATCHES, Marks
 from tinygraph.core.errors import ArgumentError
 from tinygraph.core.messages import here
