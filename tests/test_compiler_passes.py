@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tinygraph.compiler import passes
+from tinygraph.compiler.memory import LINE, Buffer, arranged
 from tinygraph.compiler.plan import Plan, Step, Value
 from tinygraph.compiler.record import Trace, Traced, copy, getitem, setitem
 from tinygraph.compiler.source import printed
@@ -137,9 +138,44 @@ def test_a_pass_leaves_the_plan_that_it_was_given_alone():
 
 def test_an_operand_that_dies_is_written_over_and_one_that_lives_is_not():
     plan = same_results(lambda x: (np.exp(x) + 1.0) * np.exp(x), X)
-    assert printed(plan).source.count("np.empty") == 2
+    assert printed(plan).source.count("np.ndarray(") == 2
     plan = same_results(lambda x: np.sqrt(np.abs(np.sin(np.exp(x)))), X)
-    assert printed(plan).source.count("np.empty") == 1
+    assert printed(plan).source.count("np.ndarray(") == 1
+
+
+def test_what_is_returned_is_allocated_by_the_call_that_makes_it():
+    plan = same_results(lambda x: np.exp(np.exp(x)), X)
+    source = printed(plan).source
+    assert "exp_2 = np.exp(exp) " in source
+    assert ".copy()" not in source
+
+
+def test_one_arena_holds_arrays_of_any_shape_and_dtype_one_after_the_other():
+    def f(x):
+        a = np.sum(np.exp(x), axis=0)  # (6, 4), which dies before another shape and dtype is born
+        return np.sum(np.equal(np.concatenate([a, a, a]), 0.5))
+    program = printed(same_results(f, X))
+    assert program.buffers == 192 + 64
+    assert program.source.count("_arena, 0)") == 2
+
+
+def test_buffers_of_one_time_never_overlap():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        buffers = []
+        for n, born, length in zip(*rng.integers(1, [[200], [50], [20]], (3, 30)), strict=True):
+            buffers.append(Buffer(value(n), born))
+            buffers[-1].dead = born + length
+        size = arranged(buffers)
+        alive = np.zeros(80, int)
+        for a in buffers:
+            alive[a.born:a.dead + 1] += a.nbytes
+            assert a.offset % LINE == 0
+            assert a.offset + a.nbytes <= size
+            for b in buffers:
+                apart = a is b or a.dead < b.born or b.dead < a.born
+                assert apart or a.offset + a.nbytes <= b.offset or b.offset + b.nbytes <= a.offset
+        assert alive.max() <= size < 1.5 * alive.max()
 
 
 def test_a_view_keeps_what_it_looks_at_alive():

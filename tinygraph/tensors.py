@@ -54,7 +54,9 @@ class Tensor(Handle):
 
     @data.setter
     def data(self, value: Array) -> None:
-        self.node.value = value.node.value if isinstance(value, Tensor) else _converted(value, self.dtype)
+        node = self.node
+        if value is not node.value:  # as after `w.data -= step`, which wrote into the array
+            node.value = value.node.value if isinstance(value, Tensor) else _converted(value, self.dtype)
 
     @property
     def grad(self) -> Array | None:

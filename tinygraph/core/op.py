@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import re
 from collections.abc import Callable
 from types import CodeType
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
@@ -68,6 +69,15 @@ _INSTEAD = {"where": ": it leaves elements undefined; choose them with np.where"
             "out": ": an array cannot hold what a tensor remembers; assign the result instead"}
 
 
+_COTANGENT = re.compile(r"(?<![A-Za-z\\])g(?:_([0-9a-z]))?(\^)?(?![A-Za-z])")
+
+
+def _spelt_out(found: re.Match[str]) -> str:
+    index, script = found.groups()
+    tex = rf"\frac{{\partial L}}{{\partial Y{f'_{index}' if index else ''}}}"
+    return rf"\left({tex}\right)^" if script else tex
+
+
 class Slot(NamedTuple):
     """The place, inside a param, of the array that is the node's input number ``position``."""
 
@@ -81,7 +91,7 @@ class Op(Generic[P, R]):
         name: The key in OPS, which is the function's own name.
         rules: One vjp rule an input, None where the op is not differentiable in it.
         symbol: What the circle of the diagram shows.
-        tex: The formulas of the backward arrows, one an input, in TeX; may be empty.
+        tex: The formulas of the backward arrows, one an input, in TeX; may be empty. See `formula`.
         flops: f(y, *inputs, **params) -> floating-point operations of one forward, or None.
         stands_for: The functions that this op stands for in the NumPy protocols; one of another package, which may
             not be installed, by its dotted name.
@@ -122,7 +132,7 @@ class Op(Generic[P, R]):
         self.function = function
         self.symbol = symbol if symbol is not None else self.name
         self.stands_for = numpy if isinstance(numpy, tuple) else (numpy,)
-        self.tex, self.flops, self.validate, self.mismatch = tex, flops, validate, mismatch
+        self._tex, self.flops, self.validate, self.mismatch = tex, flops, validate, mismatch
         self.outputs, self.hidden, self.result, self.opaque = outputs, hidden, result, opaque
         self.nested, self._vjp = nested, vjp
         if isinstance(vjp, dict) and vjp and (unknown := set(vjp) - set(function.__code__.co_varnames)):
@@ -181,6 +191,39 @@ class Op(Generic[P, R]):
     def numpy(self) -> tuple[Callable[..., Any], ...]:
         """The functions that this op stands for, those of another package imported now."""
         return tuple(imported(f) if isinstance(f, str) else f for f in self.stands_for)
+
+    @functools.cached_property
+    def tex(self) -> tuple[str, ...]:
+        r"""The formulas of the backward arrows in TeX, as the lecture writes them.
+
+        A card writes g for the cotangent, as its rules do, which is spelt out here as ∂L/∂Y; g_0 is ∂L/∂Y_0, that of
+        the first of several outputs.
+
+        >>> import tinygraph as tg
+        >>> tg.tanh.tex
+        ('\\frac{\\partial L}{\\partial Y} \\odot (1 - Y^2)',)
+        """
+        return tuple(_COTANGENT.sub(_spelt_out, formula) for formula in self._tex)
+
+    def formula(self, position: int) -> str:
+        """The formula of input ``position``, or ""; all arrays inside the nested argument share one, the last."""
+        place = min(position, len(self.inputs)) if self.nested else position
+        return self.tex[place] if place < len(self.tex) else ""
+
+    @functools.cached_property
+    def letters(self) -> tuple[str, ...]:
+        """What stands for each input in the formulas: X for x, X_1 for x1, W for weights; "" where that is not clear.
+
+        >>> import tinygraph as tg
+        >>> tg.hypot.letters, tg.where.letters
+        (('X_1', 'X_2'), ('C', 'X_1', 'X_2'))
+        """
+        found: list[str] = []
+        for name in self.inputs:
+            numbered = len(name) == 2 and name[1].isdigit()
+            alone = len(name) == 1 or (sum(other[0] == name[0] for other in self.inputs) == 1 and name[0] != "l")
+            found.append(f"{name[0].upper()}_{name[1]}" if numbered else name[0].upper() if alone else "")
+        return tuple(found)
 
     @property
     def signature(self) -> inspect.Signature:

@@ -28,6 +28,7 @@ def _corner(function: Callable[[Array], Array], a: Array, g: Array) -> Array:
 
 
 @op(symbol="Aⁿ", numpy=np.linalg.matrix_power,
+    tex=(r"\sum_{k=1}^n (A^\top)^{k-1} g (A^\top)^{n-k}",),
     vjp=(lambda g, y, a, *, n: _corner(lambda m: np.linalg.matrix_power(m, n), a, g),))
 def matrix_power(a: Array, n: int) -> Array:
     """Each matrix of a stack times itself n times; the inverse for n = -1, and its powers for n below.
@@ -47,7 +48,7 @@ def _expm_da(g: Array, y: Array, A: Array) -> Array:
     return _corner(expm, A, g)
 
 
-@op(symbol="exp", opaque=True, vjp=(_expm_da,))
+@op(symbol="exp", opaque=True, tex=(r"\int_0^1 e^{t A^\top} g e^{(1 - t) A^\top} \mathrm{dt}",), vjp=(_expm_da,))
 def expm(A: Array) -> Array:
     """Matrix exponential, Σ Aᵏ / k!, of each matrix of a stack; by SciPy.
 
@@ -64,7 +65,7 @@ def _sqrtm_da(g: Array, y: Array, A: Array) -> Array:
     return _corner(sqrtm, A, g)
 
 
-@op(symbol="√", opaque=True, vjp=(_sqrtm_da,))
+@op(symbol="√", opaque=True, tex=(r"\int_0^\infty e^{-t Y^\top} g e^{-t Y^\top} \mathrm{dt}",), vjp=(_sqrtm_da,))
 def sqrtm(A: Array) -> Array:
     """The principal square root Y of a matrix, Y Y = A, whose eigenvalues have positive real parts; by SciPy.
 
@@ -101,7 +102,9 @@ def _triangular_da(g: Array, y: Array, a: Array, b: Array, *, trans: Any, lower:
     return np.tril(c, -1 if unit_diagonal else 0) if lower else np.triu(c, 1 if unit_diagonal else 0)
 
 
-@op(symbol="A⁻¹b", opaque=True, vjp=(_triangular_da, _triangular_db),
+@op(symbol="A⁻¹b", opaque=True,
+    tex=(r"-\operatorname{tri}(A^{-\top} g Y^\top)", r"A^{-\top} g"),
+    vjp=(_triangular_da, _triangular_db),
     flops=lambda y, a, b, **params: int(np.size(y)) * int(np.shape(a)[-1]))
 def solve_triangular(a: Array, b: Array, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False,
                      overwrite_b: bool = False, check_finite: bool = True) -> Array:

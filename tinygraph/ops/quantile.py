@@ -132,7 +132,8 @@ def _median_rule(skip_nan: bool) -> Rule:
     return to_array
 
 
-@op(symbol="median", numpy=np.median, flops=_sort_cost, vjp=(_median_rule(False),))
+@op(symbol="median", numpy=np.median, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)",), vjp=(_median_rule(False),))
 def median(a: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
            keepdims: bool = False) -> Array:
     """The middle element, or the mean of the two, over all axes or those that ``axis`` names.
@@ -143,7 +144,8 @@ def median(a: Array, axis: Any = None, out: None = None, overwrite_input: bool =
     return np.median(a, axis, keepdims=keepdims)
 
 
-@op(symbol="median", numpy=np.nanmedian, flops=_sort_cost, vjp=(_median_rule(True),))
+@op(symbol="median", numpy=np.nanmedian, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)",), vjp=(_median_rule(True),))
 def nanmedian(a: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
               keepdims: bool = False) -> Array:
     """`median` of the elements that are not NaN.
@@ -154,7 +156,8 @@ def nanmedian(a: Array, axis: Any = None, out: None = None, overwrite_input: boo
     return np.nanmedian(a, axis, keepdims=keepdims)
 
 
-@op(symbol="quantile", numpy=np.quantile, flops=_sort_cost, vjp=_rules())
+@op(symbol="quantile", numpy=np.quantile, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)", r"g \frac{\partial Y}{\partial Q}"), vjp=_rules())
 def quantile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
              method: Any = "linear", keepdims: bool = False, *, weights: Array = None) -> Array:
     """What a share q of the elements lie below, over all axes or those that ``axis`` names.
@@ -168,7 +171,8 @@ def quantile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_i
     return np.quantile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
 
 
-@op(symbol="quantile", numpy=np.nanquantile, flops=_sort_cost, vjp=_rules(skip_nan=True))
+@op(symbol="quantile", numpy=np.nanquantile, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)", r"g \frac{\partial Y}{\partial Q}"), vjp=_rules(skip_nan=True))
 def nanquantile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
                 method: Any = "linear", keepdims: bool = False, *, weights: Array = None) -> Array:
     """`quantile` of the elements that are not NaN.
@@ -179,7 +183,8 @@ def nanquantile(a: Array, q: Array, axis: Any = None, out: None = None, overwrit
     return np.nanquantile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
 
 
-@op(symbol="percentile", numpy=np.percentile, flops=_sort_cost, vjp=_rules(100))
+@op(symbol="percentile", numpy=np.percentile, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)", r"g \frac{\partial Y}{\partial Q}"), vjp=_rules(100))
 def percentile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
                method: Any = "linear", keepdims: bool = False, *, weights: Array = None) -> Array:
     """`quantile` with q in percent.
@@ -190,7 +195,8 @@ def percentile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite
     return np.percentile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
 
 
-@op(symbol="percentile", numpy=np.nanpercentile, flops=_sort_cost, vjp=_rules(100, skip_nan=True))
+@op(symbol="percentile", numpy=np.nanpercentile, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)", r"g \frac{\partial Y}{\partial Q}"), vjp=_rules(100, skip_nan=True))
 def nanpercentile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
                   method: Any = "linear", keepdims: bool = False, *, weights: Array = None) -> Array:
     """`nanquantile` with q in percent.

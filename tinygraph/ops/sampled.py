@@ -218,7 +218,13 @@ def _interp_dright(g: Array, y: Array, x: Array, xp: Array, *rest: Any, period: 
     return np.where(np.greater(x, xp[-1]), g, 0) if period is None else None
 
 
-@op(symbol="interp", numpy=np.interp, vjp=(_interp_dx, _interp_dxp, _interp_dfp, _interp_dleft, _interp_dright))
+@op(symbol="interp", numpy=np.interp,
+    tex=(r"g \odot m",
+         r"-\operatorname{scatter}((1 - t) g \odot m, t g \odot m)",
+         r"\operatorname{scatter}((1 - t) g, t g)",
+         r"\sum g \odot [X < x_0]",
+         r"\sum g \odot [X > x_n]"),
+    vjp=(_interp_dx, _interp_dxp, _interp_dfp, _interp_dleft, _interp_dright))
 def interp(x: Array, xp: Array, fp: Array, left: Array | None = None, right: Array | None = None,
            period: float | None = None) -> Array:
     """The broken line through the points (xp, fp) at x, where xp rises; constant beyond its ends.
@@ -239,7 +245,7 @@ def interp(x: Array, xp: Array, fp: Array, left: Array | None = None, right: Arr
     return np.interp(x, xp, fp, left, right, period)
 
 
-@op(symbol="unwrap", numpy=np.unwrap, vjp=(lambda g, y, p: g,))
+@op(symbol="unwrap", numpy=np.unwrap, tex=("g",), vjp=(lambda g, y, p: g,))
 def unwrap(p: Array, discont: float | None = None, axis: int = -1, *, period: float = 2 * math.pi) -> Array:
     """Angles (radians) without jumps: whole periods are added, so that neighbours differ by half of one at most.
 

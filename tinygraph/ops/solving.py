@@ -26,8 +26,8 @@ def inv_back(g: Array, y: Array) -> Array:
     return -np.matmul(np.matmul(y, g), y)
 
 
-@op(symbol="A⁻¹", numpy=np.linalg.inv, flops=lambda y, a: 2 * _cubed(a), vjp=(lambda g, y, a: inv_back(g, y),),
-    tex=(r"-Y^\top \frac{\partial L}{\partial Y} Y^\top",))
+@op(symbol="A⁻¹", numpy=np.linalg.inv, flops=lambda y, a: 2 * _cubed(a),
+    tex=(r"-Y^\top g Y^\top",), vjp=(lambda g, y, a: inv_back(g, y),))
 def inv(a: Array) -> Array:
     """Inverse of each matrix of a stack.
 
@@ -64,9 +64,10 @@ def _solve_mismatch(a: Array, b: Array) -> str:
     return f"{np.shape(a)} x = {np.shape(b)}: the leading axes do not broadcast"
 
 
-@op(symbol="A⁻¹b", numpy=np.linalg.solve, mismatch=_solve_mismatch, vjp=(_solve_da, _solve_db),
-    flops=lambda y, a, b: 2 * _cubed(a) // 3 + 2 * int(np.size(y)) * int(np.shape(a)[-1]),
-    tex=(r"-A^{-\top} \frac{\partial L}{\partial Y} Y^\top", r"A^{-\top} \frac{\partial L}{\partial Y}"))
+@op(symbol="A⁻¹b", numpy=np.linalg.solve, mismatch=_solve_mismatch,
+    tex=(r"-A^{-\top} g Y^\top", r"A^{-\top} g"),
+    vjp=(_solve_da, _solve_db),
+    flops=lambda y, a, b: 2 * _cubed(a) // 3 + 2 * int(np.size(y)) * int(np.shape(a)[-1]))
 def solve(a: Array, b: Array) -> Array:
     """The x of a x = b; leading axes broadcast, and ``b`` is one vector if it has one axis, else a stack of matrices.
 
@@ -94,8 +95,9 @@ def pinv_back(g: Array, y: Array, a: Array) -> Array:
     return inv_back(g, y) + np.conj(first + second)
 
 
-@op(symbol="A⁺", numpy=np.linalg.pinv, vjp={
-    "a": lambda g, y, a, *tolerances: pinv_back(g, y, a), "rcond": None, "rtol": None})
+@op(symbol="A⁺", numpy=np.linalg.pinv,
+    tex=(r"-Y^\top g Y^\top + (1 - A Y) g^\top Y Y^\top + Y^\top Y g^\top (1 - Y A)",),
+    vjp={"a": lambda g, y, a, *tolerances: pinv_back(g, y, a), "rcond": None, "rtol": None})
 def pinv(a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Array:
     """Moore and Penrose's pseudo-inverse; singular values below ``rcond`` times the largest count as zero.
 
@@ -143,7 +145,10 @@ def _lstsq_db(g: Any, y: Any, a: Array, b: Array, *, rcond: Any, memo: dict[str,
     return np.reshape(np.matmul(turned(p), gx) - pulled, np.shape(b))
 
 
-@op(symbol="min ‖Ax-b‖", numpy=np.linalg.lstsq, outputs=4, vjp=(_lstsq_da, _lstsq_db))
+@op(symbol="min ‖Ax-b‖", numpy=np.linalg.lstsq, outputs=4,
+    tex=(r"-(A^+)^\top g_0 Y_0^\top + (B - A Y_0) g_0^\top A^+ (A^+)^\top + \dots",
+         r"(A^+)^\top g_0 + 2 (B - A Y_0) g_1"),
+    vjp=(_lstsq_da, _lstsq_db))
 def lstsq(a: Array, b: Array, rcond: Any = None) -> Any:
     """The x of the smallest ‖a x - b‖, and of those the shortest; each column of ``b`` is a problem of its own.
 
