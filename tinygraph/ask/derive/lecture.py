@@ -158,7 +158,7 @@ WORDS = {
         "batch": "N = {n} is the number of samples.",
         "forward": "Forward",
         "backward": "Backward",
-        "start": "The derivative of the result in itself",
+        "start": "The derivative of the result with respect to itself",
         "chain": "chain rule",
         "other": "{op} node",
         "generic": "By the chain rule: the upstream derivative times that of {op}.",
