@@ -6,14 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.compiler.calls import into, setitem
+from tinygraph.compiler.memory import LINE, Memory
 from tinygraph.compiler.plan import Plan, Step, Value
 from tinygraph.compiler.program import Line, Program, cost
-from tinygraph.compiler.record import setitem
 from tinygraph.compiler.spelling import Spelling
-
-WITH_OUT = {np.sum, np.max, np.min, np.mean, np.prod, np.add.reduce, np.multiply.reduce, np.maximum.reduce,
-            np.minimum.reduce}
-"""Reductions that take ``out=``; ufuncs do anyway."""
 
 
 def printed(plan: Plan) -> Program:
@@ -22,45 +19,21 @@ def printed(plan: Plan) -> Program:
 
 
 class _Printer:
-    """Goes through the steps once, in order, and decides where each result lies."""
+    """Goes through the steps once, in order, and writes each."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.steps, self.sunk = _sink(plan)
+        self.memory = Memory(plan, self.steps, self.sunk)
         self.spelling = Spelling()
-        self.buffers: list[tuple[tuple[int, ...], np.dtype[Any]]] = []
-        self.free: list[int] = []
-        self.root: dict[Value, Value] = {}
-        for step in self.steps:
-            for result in step.results:
-                if step.shares is not None:
-                    self.root[result] = self._root(step.shares)
-        self.last = self._last_uses()
-        self.held: dict[Value, int] = {}  # the buffer that a root lies in
-        self.fresh: set[Value] = set()  # roots that a call allocated and that nobody else knows
-
-    def _root(self, value: Value) -> Value:
-        return self.root.get(value, value)
-
-    def _last_uses(self) -> dict[Value, int]:
-        last: dict[Value, int] = {}
-        for i, step in enumerate(self.steps):
-            for value in (*step.reads, *step.results):
-                last[self._root(value)] = i
-        for value in self.plan.ends:
-            last[self._root(value)] = len(self.steps)
-        for step in self.sunk.values():
-            for value in step.reads:
-                last[self._root(value)] = len(self.steps)
-        return last
+        self.buffers: dict[tuple[int, tuple[int, ...], np.dtype[Any]], str] = {}
 
     def program(self) -> Program:
         for value in (*self.plan.inputs, *self.plan.states):
             self.spelling.name(value, value.name or "x")
         lines: list[Line] = []
-        for i, step in enumerate(self.steps):
-            lines += [Line(text, step.why, *cost(step)) for text in self._step(i, step)]
-            self._release(i, step)
+        for step in self.steps:
+            lines += [Line(text, step.why, *cost(step)) for text in self._step(step)]
         # Whatever lies in an argument or a state is copied before the first state is written.
         results = [self._returned(value, lines) for value in self.plan.outputs]
         copies = [f"np.copyto({self.spelling.names[state]}, {self._apart(value, lines)})"
@@ -71,16 +44,14 @@ class _Printer:
                 lines.append(Line(text, sunk.why, *cost(sunk)))
         lines += [Line(text, "the new value") for text in copies]
         arguments = ", ".join(self.spelling.names[value] for value in (*self.plan.inputs, *self.plan.states))
-        prologue = self.spelling.constants + [
-            f"_b{n} = np.empty({shape}, np.{dtype.name})" for n, (shape, dtype) in enumerate(self.buffers)]
-        size = sum(int(np.prod(shape)) * dtype.itemsize for shape, dtype in self.buffers)
+        prologue = [*self.spelling.constants, *self._arena()]
         answer = f"({', '.join(results)}{',' if len(results) == 1 else ''})"
-        return Program(tuple(prologue), arguments, tuple(lines), answer, self.spelling.namespace, size)
+        return Program(tuple(prologue), arguments, tuple(lines), answer, self.spelling.namespace, self.memory.size)
 
     def _apart(self, value: Value, lines: list[Line]) -> str:
         """A value, copied now where it lies in an argument or in a state: those may be written to next."""
         text = self.spelling.text(value)
-        if self._root(value) not in {*self.plan.inputs, *self.plan.states}:
+        if self.memory.root(value) not in {*self.plan.inputs, *self.plan.states}:
             return text
         name = self.spelling.name(Value(value.shape, value.dtype), "kept")
         lines.append(Line(f"{name} = {text}.copy()"))
@@ -90,86 +61,64 @@ class _Printer:
         """A result, copied where it lies in a buffer, in an argument or in a state."""
         text = self._apart(value, lines)
         is_number = not value.shape and value.constant is None
-        if text != self.spelling.text(value) or self._root(value) in self.fresh or is_number:
+        if text != self.spelling.text(value) or self.memory.root(value) in self.memory.fresh or is_number:
             return text
         return f"{text}.copy()"
 
-    # --- where results lie ----------------------------------------------------------------------------------------
+    def _arena(self) -> list[str]:
+        """The lines that make the arena and the arrays in it."""
+        if not self.buffers:
+            return []
+        return [f"_arena = np.empty({self.memory.size + LINE}, np.uint8)",
+                f"_arena = _arena[-_arena.ctypes.data % {LINE}:]  # from where a line of the cache begins",
+                *(f"{name} = np.ndarray({shape}, np.{dtype.name}, _arena, {offset})"
+                  for (offset, shape, dtype), name in self.buffers.items())]
 
-    def _step(self, i: int, step: Step) -> list[str]:
+    # --- one step -------------------------------------------------------------------------------------------------
+
+    def _step(self, step: Step) -> list[str]:
         if step.result is None:
             return [self.spelling.call(step)]
         if step.replaces is not None:
-            return self._overwrite(i, step)
+            return self._overwrite(step)
+        text = self.spelling.call(step)
         if not isinstance(step.result, Value):
-            text = self.spelling.call(step)
             names = [self.spelling.name(v, _wish(step)) for v in step.results]
-            self.fresh.update(v for v in step.results if step.shares is None)
             return [f"{', '.join(names)}, = {text}"]
-        result, text = step.result, self.spelling.call(step)
-        where = self._place(i, step) if step.shares is None and result.shape else ""
-        if step.shares is None and not where:
-            self.fresh.add(result)
-        if where:
+        if where := self._place(step.result):
             text = f"{text[:-1]}, out={where})"
-        return [f"{self.spelling.name(result, _wish(step))} = {text}"]
+        return [f"{self.spelling.name(step.result, _wish(step))} = {text}"]
 
-    def _place(self, i: int, step: Step) -> str:
-        """The array that the result is written into: an argument's that dies here, or a free buffer."""
-        function: Any = step.function
-        result = step.result
-        plain = isinstance(function, np.ufunc) and function.nout == 1
-        if not plain and function not in WITH_OUT:
+    def _place(self, result: Value) -> str:
+        """The array that a result is written into, if any."""
+        if (operand := self.memory.over.get(result)) is not None:
+            return self.spelling.names[operand]
+        if (buffer := self.memory.buffers.get(result)) is None:
             return ""
-        if plain and function.signature is None:
-            for value in step.reads:
-                if self._dies(value, i, step) and (value.shape, value.dtype) == (result.shape, result.dtype):
-                    self._hand_over(value, result)
-                    return self.spelling.names[value]
-        kind = (result.shape, result.dtype)
-        n = next((n for n in self.free if self.buffers[n] == kind), None)
-        if n is None:
-            n = len(self.buffers)
-            self.buffers.append(kind)
-        else:
-            self.free.remove(n)
-        self.held[result] = n
-        return f"_b{n}"
+        return self.buffers.setdefault((buffer.offset, buffer.shape, buffer.dtype), f"_b{len(self.buffers)}")
 
-    def _dies(self, value: Value, i: int, step: Step) -> bool:
-        """Whether this call is the last to look at a value that lies in memory of ours, and looks at it as a whole."""
-        ours = value in self.held or value in self.fresh  # so it is no view
-        return ours and self.last[value] == i and not any(v is not value and self._root(v) is value for v in step.reads)
-
-    def _hand_over(self, value: Value, result: Value) -> None:
-        """The result lies where the value lay."""
-        if value in self.held:
-            self.held[result] = self.held.pop(value)
-        else:
-            self.fresh.add(result)
-
-    def _release(self, i: int, step: Step) -> None:
-        for value in {self._root(v) for v in (*step.reads, *step.results)}:
-            if self.last[value] == i and value in self.held:
-                self.free.append(self.held.pop(value))
-
-    def _overwrite(self, i: int, step: Step) -> list[str]:
+    def _overwrite(self, step: Step) -> list[str]:
         """A write into a part of an array: into the array itself where nobody needs it as it was."""
         before, result = step.replaces, step.result
         assert before is not None
         lines = []
         name = self.spelling.name(result, _wish(step))
-        if self._dies(before, i, step):
-            lines.append(f"{name} = {self.spelling.names[before]}")
-            self._hand_over(before, result)
-        else:
-            lines.append(f"{name} = {self.spelling.text(before)}.copy()")
-            self.fresh.add(result)
-        index, v = step.args[1], self.spelling.text(step.args[2])
+        lies_there = result in self.memory.over
+        lines.append(f"{name} = {self.spelling.text(before)}{'' if lies_there else '.copy()'}")
+        spelling = self.spelling
+        target = Value(before.shape, before.dtype)
+        spelling.names[target] = name
+        for view in step.path:
+            looked = spelling.call(Step(view.function, view.filled(target), view.kwargs, None))
+            target = Value((), before.dtype)
+            spelling.names[target] = looked if view.at is None else f"{looked}[{view.at}]"
         if step.function is setitem:
-            lines.append(f"{name}[{self.spelling.index(index)}] = {v}")
+            lines.append(f"{spelling.names[target]}[{spelling.index(step.args[1])}] = {spelling.text(step.args[2])}")
+        elif step.function is into:
+            call = spelling.call(Step(step.args[1], step.args[2:], step.kwargs, None))
+            lines.append(f"{call[:-1]}, out={spelling.names[target]})")
         else:
-            lines.append(f"np.add.at({name}, {self.spelling.text(index)}, {v})")
+            lines.append(spelling.call(Step(step.function, (target, *step.args[1:]), step.kwargs, None)))
         return lines
 
 

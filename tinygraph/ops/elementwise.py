@@ -187,7 +187,7 @@ def sign(x: Array) -> Array:
 
 def _absolute_dx(g: Array, y: Array, x: Array) -> Array:
     # The sign of a complex number turns with it, so it must stay a function of x for the second derivative.
-    return g * (np.conj(x) / np.where(y == 0, 1, y)) if np.iscomplexobj(x) else g * np.sign(x)
+    return g * (np.conj(x) / np.where(y == 0, np.inf, y)) if np.iscomplexobj(x) else g * np.sign(x)
 
 
 @op(symbol="|x|", numpy=np.absolute, flops=_size, tex=(r"g \operatorname{sign} X",), vjp=(_absolute_dx,))
@@ -283,8 +283,9 @@ def sigmoid(x: Array) -> Array:
     >>> sigmoid(0.0)
     np.float64(0.5)
     """
-    e = np.exp(-np.absolute(x))
-    return np.where(x >= 0, 1, e) / (1 + e)
+    below = np.real(x) < 0
+    e = np.exp(np.where(below, x, -x) if np.iscomplexobj(x) else -np.absolute(x))  # never above 1
+    return np.where(below, e, 1) / (1 + e)
 
 
 @op(symbol="ReLU", flops=_size, tex=(r"g \odot [X > 0]",), vjp=(lambda g, y, x: np.where(x > 0, g, 0),))
@@ -314,9 +315,11 @@ def modf(x: Array) -> tuple[Array, Array]:
     >>> modf(-2.5)
     (np.float64(-0.5), np.float64(-2.0))
     """
-    return np.fmod(np.where(np.isinf(x), 0, x), 1), np.trunc(x)
+    _, whole = _whole(x)
+    return np.fmod(np.where(np.isinf(x), np.zeros_like(x), x), np.ones_like(whole)), whole
 
 
+_whole = Constant(np.modf, "Fractional and whole part, of which only the second has no derivative.")
 _exponent = Constant(np.frexp, "Mantissa and exponent, of which a derivative needs the second.")
 
 

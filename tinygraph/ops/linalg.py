@@ -16,7 +16,17 @@ __all__ = ["add_bias", "affine", "dot", "inner", "matmul", "matvec", "outer", "t
 
 def turned(a: Array) -> Array:
     """Each matrix of a stack transposed."""
-    return np.swapaxes(a, -1, -2)
+    return a.T if type(a) is np.ndarray and a.ndim == 2 else np.swapaxes(a, -1, -2)
+
+
+def product(a: Array, b: Array) -> Array:
+    """np.matmul; of two plain matrices np.dot, which calls the same BLAS without looking for loops (0.4 µs).
+
+    Where the inner axis is 1, matmul leaves BLAS and takes eight times as long.
+    """
+    if type(a) is np.ndarray and type(b) is np.ndarray and a.ndim == 2 and b.ndim == 2:
+        return np.dot(a, b)
+    return np.matmul(a, b)
 
 
 def adjoint(a: Array) -> Array:
@@ -37,7 +47,7 @@ def named(function: Callable[..., Any]) -> Callable[..., Any]:
 def _matmul_dx(g: Array, y: Array, x: Array, w: Array) -> Array:
     nx, nw = len(x.shape), len(w.shape)
     if nx > 1 and nw > 1:
-        return np.matmul(g, turned(w))
+        return product(g, turned(w))
     if nw == 1:
         return np.expand_dims(g, -1) * w if nx > 1 else g * w
     return np.matmul(np.expand_dims(g, -2), turned(w))[..., 0, :]
@@ -46,7 +56,7 @@ def _matmul_dx(g: Array, y: Array, x: Array, w: Array) -> Array:
 def _matmul_dw(g: Array, y: Array, x: Array, w: Array) -> Array:
     nx, nw = len(x.shape), len(w.shape)
     if nx > 1 and nw > 1:
-        return np.matmul(turned(x), g)
+        return product(turned(x), g)
     if nx == 1:
         return np.expand_dims(x, -1) * np.expand_dims(g, -2) if nw > 1 else g * x
     return np.matmul(turned(x), np.expand_dims(g, -1))[..., 0]
@@ -355,4 +365,4 @@ def affine(x: Array, w: Array, b: Array) -> Array:
     >>> affine(np.ones((2, 3)), np.ones((3, 4)), np.zeros(4)).shape
     (2, 4)
     """
-    return np.matmul(x, w) + b
+    return product(x, w) + b
