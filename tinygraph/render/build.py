@@ -106,7 +106,7 @@ class _Builder:
 
     def scene(self) -> Scene:
         """The finished description."""
-        for node in self.graph:
+        for node in self.graph.nodes:
             self._draw(node)
         for (source, target), values in self.bundles.items():
             self._draw_bundle(source, target, values)
@@ -188,8 +188,11 @@ class _Builder:
                           alarm=node is self.graph.failed)
                 if not self.bare:
                     self._draw_constants(node, op)
-        for index, out in enumerate(node.outputs):
-            self._draw_value(node, out, home, f"{id}_{index}" if len(node.outputs) > 1 else f"{id}")
+        if len(node.outputs) == 1:
+            self._draw_value(node, node.outputs[0], home, f"{id}")
+        else:
+            for index, out in enumerate(node.outputs):
+                self._draw_value(node, out, home, f"{id}_{index}")
 
     def _text(self, out: Node) -> Text:
         """How a value is written."""
@@ -279,7 +282,7 @@ class _Builder:
         if edges:
             target = self.homes[edges[0].target.id]
             line = row if self.places[target] == row else None
-            gradient = self.backward and any(map(flows, edges))
+            gradient = self.backward and (flows(edges[0]) if len(edges) == 1 else any(map(flows, edges)))
         else:
             target = f"r{id[1:]}"
             self._add(target, "root", (self._text(out).runs,), node.id, f"#{node.id}", row)

@@ -88,10 +88,7 @@ class _Printer:
             row = f', group="row{box.row}"' if box.row in straight else ""
             framed[box.group].append(f"  {box.id} [{self._box(box, box.id in gradients)}{row}]")
         for wire in scene.wires:
-            if wire.above or wire.below:
-                self._wire(wire)
-            else:
-                self._arrows(wire)
+            (self._wire if wire.above or wire.below else self._arrows)(wire)
         frames = self.frames | {wire.id: wire.group for wire in scene.wires} if scene.groups else {}
         for above, main, below in self.sides.values():
             # Next to the op stands the wire, or where that has no text the box it comes from.
@@ -114,8 +111,8 @@ class _Printer:
         gradient: whether one begins or ends there
         """
         if box.kind == "op":
-            shafts = sum(1 + wire.gradient for wire in self.sides[box.id].below) if box.id in self.sides else 0
-            shape, label = _symbol(box.text, shafts)
+            count = sum(1 + wire.gradient for wire in self.sides[box.id].below) if box.id in self.sides else 0
+            shape, label = _symbol(box.text, count)
             return f"{shape}, {_named(box)}, {_coloured(box.fill or 'op', box.alarm)}, {label}"
         if box.kind == "fan":
             return f'shape=point, width=0.06, id="{box.id}", class="fan", color="{COLOURS["ink"]}"'
@@ -260,7 +257,7 @@ def _coloured(fill: str, alarm: bool) -> str:
 
 
 def _named(box: Box) -> str:
-    return f'id="{box.id}", class="{box.kind}", tooltip="{quoted(box.tip)}"'
+    return f'id="{box.id}", class="{box.kind}", tooltip="{quoted(box.tip if box.remarks else box.note)}"'
 
 
 def _group(box: Box) -> str:

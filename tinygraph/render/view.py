@@ -250,8 +250,9 @@ def _units(seen: View, block: Block | None) -> list[_Unit]:
     """The ops and blocks directly in a block, or in none, in the order of creation."""
     inners = seen.tops if block is None else block.inner
     firsts: list[tuple[int, _Unit]] = [(ids[0], inner) for inner in inners if (ids := inner.everything())]
-    directly = (node.id for node in seen.graph if seen.block[node.id] is None) if block is None else block.members
-    firsts += [(id, id) for id in directly if seen.graph[id].op is not None and not seen.folded(id)]
+    directly = [id for id, around in enumerate(seen.block) if around is None] if block is None else block.members
+    nodes, shown = seen.graph.nodes, seen.shown
+    firsts += [(id, id) for id in directly if nodes[id].node.op is not None and shown[id] == id]
     firsts.sort(key=lambda pair: pair[0])
     return [unit for _, unit in firsts]
 
