@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.source import Line, Program
+from tinygraph.compiler.program import Line, Program
 from tinygraph.core.errors import TraceError
 
 

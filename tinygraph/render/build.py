@@ -7,7 +7,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tinygraph.analysis import Cotangents, Edge, Graph, GraphNode, drawn, one_line
+from tinygraph.analysis import MISSING, Cotangents, Edge, Graph, GraphNode, drawn, one_line
 from tinygraph.core.errors import ArgumentError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node
@@ -244,7 +244,7 @@ class _Builder:
 
     def _draw_value(self, node: GraphNode, out: Node, home: str, mark: str) -> None:
         """One value: a wire to its only use, or a wire to a fan-out point and one from there to each use."""
-        if not home or node is self.graph.failed:
+        if not home or out.value is MISSING:
             return
         uses = self.uses.get(out)
         if uses and len(uses) == 1 and out not in self.graph.roots and not self.seen.folded(node.id):

@@ -135,11 +135,11 @@ class Names:
                 text = written if len(written.plain) <= LONGEST else numbered(node.id, ndim)
             self._texts[out] = text
         # What the letters in the card's formulas stand for. With several outputs Y is one that only the rules see.
-        letters = {op.inputs[position].upper(): text.bracketed
-                   for position, text in inputs.items() if position < len(op.inputs) and len(op.inputs[position]) == 1}
+        letters = {op.letters[i]: text.bracketed for i, text in inputs.items() if i < len(op.letters) and op.letters[i]}
         letters["L"] = self.loss
-        if not op.outputs:
-            letters.setdefault("Y", self._texts[node.node].bracketed)
+        for out in node.outputs:
+            letters.setdefault(f"Y_{out.params['index']}" if op.outputs and out.params else "Y",
+                               self._texts[out].bracketed)
         self._letters[node.id] = letters
 
     def _leaf(self, node: GraphNode) -> Text:

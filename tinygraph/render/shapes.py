@@ -32,7 +32,7 @@ def written(shape: tuple[int, ...], sizes: Sizes) -> str:
 def on_card(edge: Edge) -> str:
     """The formula on the op's card of what comes back along an edge, or ""."""
     op = edge.target.node.op
-    return op.tex[edge.position] if op is not None and edge.position < len(op.tex) else ""
+    return op.formula(edge.position) if op is not None else ""
 
 
 def returning(edge: Edge, axes: tuple[int, ...], sizes: Sizes) -> str:
@@ -71,10 +71,9 @@ def _factor(edge: Edge, tex: str, came: tuple[int, ...]) -> tuple[int, ...]:
         return ()
     shape = came
     if match[1]:
-        names = [name.upper() for name in op.inputs]
-        if match[1] not in names:
+        if match[1] not in op.letters:
             return ()
-        value: Any = edge.target.node.parents[names.index(match[1])]
+        value: Any = edge.target.node.parents[op.letters.index(match[1])]
         shape = tuple(np.shape(value.value if type(value) is Node else value))
     if not match[2]:
         return (1, *shape) if len(shape) == 1 and len(np.shape(edge.node.value)) == 2 else shape

@@ -232,13 +232,13 @@ class Story:
             tex = tex.replace(arriving, _NUMBER)
         if not any(out.value.shape for out in node.outputs):
             tex = tex.replace(r"\odot", r"\cdot")
-        values = {argument(op, i).upper(): p.value if type(p) is Node else p
-                  for i, p in enumerate(node.node.parents) if type(p) is Node or drawn(p)}
+        values = {letter: p.value if type(p) is Node else p
+                  for letter, p in zip(op.letters, node.node.parents, strict=False) if type(p) is Node or drawn(p)}
         if not op.outputs:
             values.setdefault("Y", node.node.value)
         letters = {}
         for letter, value in {**values, _NUMBER: g}.items():
-            if len(letter) == 1 and re.search(rf"(?<![A-Za-z\\]){letter}(?![a-z])", tex):
+            if letter and re.search(rf"(?<![A-Za-z\\]){letter}(?![a-z])", tex):
                 amount = in_line(value)
                 if amount is None:
                     return ()
