@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from tinygraph.analysis import Graph
 from tinygraph.core.node import Node, cotangents, start
 from tinygraph.core.op import Array
@@ -49,6 +51,10 @@ class _Live:
         size = int(getattr(owner, "nbytes", 0))
         self.bytes += size
         return size
+
+    def holds_alone(self, array: Any) -> bool:
+        """Whether an array has its memory to itself and is counted once: backward makes it the gradient uncopied."""
+        return type(array) is np.ndarray and array.base is None and self.held[id(array)] == 1
 
     def let_go(self, array: Any) -> None:
         owner = _owner(array)
@@ -113,6 +119,10 @@ def _backward(graph: Graph, live: _Live, seed: Array | None, retain_graph: bool)
     moments = []
     last: tuple[Any, ...] = ()  # the value of the op before: the sweep lets go of it when it comes to the next one
     for node, cotangent, handed in cotangents(root, g, every=True, hooks=False):
+        if node.op is not None and node in ids:
+            for array in last:
+                live.let_go(array)
+            last = ()
         whole = _arrays(cotangent)
         for array in whole:
             live.hold(array)
@@ -136,13 +146,11 @@ def _backward(graph: Graph, live: _Live, seed: Array | None, retain_graph: bool)
             else:
                 pending[parent] = [c]
         if node.op is None:
-            live.hold(_Block(int(node.value.nbytes), node))
+            live.hold(cotangent if live.holds_alone(cotangent) else _Block(int(node.value.nbytes), node))
             peak = max(peak, live.bytes)
         for array in whole:
             live.let_go(array)
         if node.op is not None and node in ids and not retain_graph:
-            for array in last:
-                live.let_go(array)
             last = () if node is root else _arrays(node.value)
         if node in ids:
             moments.append(Moment("backward", ids[node], live.bytes, peak))
