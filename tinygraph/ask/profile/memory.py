@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from tinygraph.analysis import Graph
 from tinygraph.core.node import Node, cotangents, start
 from tinygraph.core.op import Array
@@ -52,15 +50,15 @@ class _Live:
         self.bytes += size
         return size
 
-    def holds_alone(self, array: Any) -> bool:
-        """Whether an array has its memory to itself and is counted once: backward makes it the gradient uncopied."""
-        return type(array) is np.ndarray and array.base is None and self.held[id(array)] == 1
-
     def let_go(self, array: Any) -> None:
         owner = _owner(array)
         self.held[id(owner)] -= 1
         if not self.held[id(owner)]:
             self.bytes -= int(getattr(owner, "nbytes", 0))
+
+    def alone_with(self, array: Any) -> bool:
+        """Whether an array, counted in once, lies in memory of its own that nothing else looks into."""
+        return _owner(array) is array and self.held[id(array)] == 1
 
 
 def _owner(array: Any) -> Any:
@@ -145,13 +143,13 @@ def _backward(graph: Graph, live: _Live, seed: Array | None, retain_graph: bool)
                 pending[parent] = [total]
             else:
                 pending[parent] = [c]
-        if node.op is None:
-            live.hold(cotangent if live.holds_alone(cotangent) else _Block(int(node.value.nbytes), node))
+        if node.op is None:  # a cotangent that nobody else holds becomes the gradient as it is
+            live.hold(cotangent if live.alone_with(cotangent) else _Block(int(node.value.nbytes), node))
             peak = max(peak, live.bytes)
         for array in whole:
             live.let_go(array)
-        if node.op is not None and node in ids and not retain_graph:
-            last = () if node is root else _arrays(node.value)
+        if node.op is not None and node in ids and not retain_graph and node is not root:
+            last = _arrays(node.value)
         if node in ids:
             moments.append(Moment("backward", ids[node], live.bytes, peak))
     for array in last:
