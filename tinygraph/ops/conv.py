@@ -251,7 +251,7 @@ def _check(x: Array, w: Array, bias: Array, groups: int) -> None:
     flops=lambda y, x, w, bias, **params: int(np.size(y[0])) * (2 * int(np.prod(np.shape(w)[1:])) + (bias is not None)),
     tex=(r"\mathrm{col2im}\left(\frac{\partial L}{\partial Y} \cdot W\right)",
          r"\mathrm{im2col}(X)^\top \cdot \frac{\partial L}{\partial Y}",
-         r"\sum_{N, H, W} \frac{\partial L}{\partial Y}"))
+         r"\sum_{n, i, j} \frac{\partial L}{\partial Y}"))
 def conv2d(input: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
            groups: int = 1) -> Array:
     """The cross-correlation of images with a set of filters, as PyTorch's function of this name gives it.

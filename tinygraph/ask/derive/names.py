@@ -62,6 +62,7 @@ class Names:
             return
         for position, (given, parent) in enumerate(zip(node.inputs, node.node.parents, strict=True)):
             argument = op.inputs[position] if position < len(op.inputs) else op.nested or "x"
+            argument = "x" if argument == "input" else argument  # as the layers call it, after PyTorch
             if type(parent) is Node:
                 if parent not in self.of:
                     self.of[parent] = self._free(named(argument[:1].upper() + argument[1:]))
