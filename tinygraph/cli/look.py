@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygraph.cli.common import add_json, add_verb, answer, count, prepare, say, seed
+from tinygraph.cli.common import add_json, add_picture, add_verb, answer, count, prepare, say, seed
 
 if TYPE_CHECKING:
     from tinygraph.ask.check import Row
@@ -29,6 +29,7 @@ def add_check(verbs: Any) -> None:
     verb.add_argument("--samples", type=count, default=3, metavar="N", help="the first N training samples (3)")
     verb.add_argument("--seed", type=seed, default=0, metavar="N", help="of the first weights (0)")
     verb.add_argument("--graph", action="store_true", help="check every node's rule, not the weights alone")
+    add_picture(verb)
     add_json(verb)
 
 
@@ -126,7 +127,7 @@ def _check_graph(args: argparse.Namespace) -> int:
     x, t = tensor(data.x_train[:args.samples], name="x"), tensor(data.t_train[:args.samples], name="t")
     with script.blamed():
         report = check_graph(loss_of(model, x, t))
-    answer(report, args.json)
+    answer(report, args.json, args.draw)
     return 0 if report.ok else 1
 
 

@@ -127,7 +127,7 @@ def _cost(y: Array, *inputs: Array, operands: Any, **params: Any) -> int:
 
 
 @op(symbol="einsum", numpy=np.einsum, nested="operands", flops=_cost, mismatch=_mismatch,
-    vjp={"operands": _einsum_back})
+    tex=(r"\operatorname{einsum}(g, \dots)",), vjp={"operands": _einsum_back})
 def einsum(*operands: Any, out: None = None, optimize: Any = False, dtype: Any = None, order: Any = "K",
            casting: Any = "safe") -> Array:
     """Sum of products by subscripts: "ij,jk->ik" names the axes of each operand and those of the result.

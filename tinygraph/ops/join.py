@@ -60,7 +60,8 @@ def _cut(g: Array, shapes: list[tuple[int, ...]], axis: int | None) -> Any:
     return np.split(g, np.cumsum(sizes[:-1], dtype=int).tolist(), axis)
 
 
-@op(symbol="concat", numpy=(np.concatenate, np.concat), nested="arrays", vjp={"arrays": _joined(_cut)})
+@op(symbol="concat", numpy=(np.concatenate, np.concat), nested="arrays",
+    tex=(r"\operatorname{part}_k(g)",), vjp={"arrays": _joined(_cut)})
 def concatenate(arrays: Any, axis: int | None = 0, out: None = None, *, dtype: Any = None,
                 casting: Any = "same_kind") -> Array:
     """Arrays joined along an axis that they have; flattened first where ``axis`` is None.
@@ -77,7 +78,7 @@ def _layers(g: Array, shapes: list[tuple[int, ...]], axis: int) -> Any:
     return unstack(g, axis=axis)
 
 
-@op(symbol="stack", numpy=np.stack, nested="arrays", vjp={"arrays": _joined(_layers)})
+@op(symbol="stack", numpy=np.stack, nested="arrays", tex=("g[k]",), vjp={"arrays": _joined(_layers)})
 def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
     """Arrays of one shape joined along a new axis.
 
@@ -99,6 +100,7 @@ def _of_tuple(parted: Any) -> Any:
 
 
 @op(symbol="hstack", numpy=np.hstack, nested="tup",
+    tex=(r"\operatorname{part}_k(g)",),
     vjp={"tup": _of_tuple(lambda g, shapes, axis: _cut(g, shapes, min(len(g.shape) - 1, 1)))})
 def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
     """Arrays joined along the second axis; vectors and numbers along the only one.
@@ -113,7 +115,7 @@ def _rows(g: Array, shapes: list[tuple[int, ...]], axis: int) -> Any:
     return _cut(g, [shape if len(shape) > 1 else (1,) for shape in shapes], 0)
 
 
-@op(symbol="vstack", numpy=np.vstack, nested="tup", vjp={"tup": _of_tuple(_rows)})
+@op(symbol="vstack", numpy=np.vstack, nested="tup", tex=(r"\operatorname{part}_k(g)",), vjp={"tup": _of_tuple(_rows)})
 def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
     """Arrays joined along the first axis; a vector is a row.
 
@@ -192,7 +194,9 @@ def _split_back(g: Any, y: Any, ary: Array, *, axis: int) -> Array:
     return np.concatenate([np.zeros_like(part) if c is None else c for c, part in zip(g, y, strict=True)], axis)
 
 
-@op(symbol="split", numpy=np.split, vjp=(_split_back,), outputs=sys.maxsize, result=lambda *parts: list(parts))
+@op(symbol="split", numpy=np.split,
+    tex=(r"\operatorname{concat}(g_0, g_1, \dots)",),
+    vjp=(_split_back,), outputs=sys.maxsize, result=lambda *parts: list(parts))
 def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> Any:
     """A list of parts along an axis: so many equal ones, or cut before each of the given places.
 
@@ -255,6 +259,7 @@ def dsplit(ary: Array, indices_or_sections: Any) -> Any:
 
 
 @op(symbol="unstack", numpy=getattr(np, "unstack", ()), outputs=sys.maxsize, result=lambda *parts: parts,
+    tex=(r"\operatorname{stack}(g_0, g_1, \dots)",),
     vjp=(lambda g, y, x, *, axis: np.stack([np.zeros_like(part) if c is None else c
                                             for c, part in zip(g, y, strict=True)], axis),))
 def unstack(x: Array, *, axis: int = 0) -> Any:
@@ -277,7 +282,7 @@ def _tile_back(g: Array, y: Array, A: Array, *, reps: Any) -> Array:
     return np.reshape(np.sum(folded, axis=tuple(range(0, 2 * ndim, 2))), np.shape(A))
 
 
-@op(symbol="tile", numpy=np.tile, vjp=(_tile_back,))
+@op(symbol="tile", numpy=np.tile, tex=(r"\sum_{\text{copies}} g",), vjp=(_tile_back,))
 def tile(A: Array, reps: Any) -> Array:
     """Copies of the whole array side by side, so many along each axis.
 
@@ -303,7 +308,7 @@ def _repeat_back(g: Array, y: Array, a: Array, repeats: Array, *, axis: int | No
     return np.reshape(g, np.shape(a))
 
 
-@op(symbol="repeat", numpy=np.repeat, vjp=(_repeat_back, None))
+@op(symbol="repeat", numpy=np.repeat, tex=(r"\sum_{\text{copies}} g",), vjp=(_repeat_back, None))
 def repeat(a: Array, repeats: Any, axis: int | None = None) -> Array:
     """Each element so many times over, along an axis; of the flattened array where that is None.
 

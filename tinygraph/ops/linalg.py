@@ -74,7 +74,7 @@ def _matmul_mismatch(x: Array, w: Array, *bias: Array) -> str:
     return f"{shapes}: the leading axes do not broadcast"
 
 
-_MATMUL_TEX = (r"\frac{\partial L}{\partial Y} \cdot W^\top", r"X^\top \cdot \frac{\partial L}{\partial Y}")
+_MATMUL_TEX = (r"g \cdot W^\top", r"X^\top \cdot g")
 
 
 @op(symbol="dot", numpy=np.matmul, flops=lambda y, x, w: 2 * int(np.size(y)) * int(x.shape[-1]),
@@ -123,8 +123,15 @@ def _tensordot_db(g: Array, y: Array, a: Array, b: Array, *, axes: Any) -> Array
     return _contract_back(g, b, a, right, left, False)
 
 
-@op(symbol="dot", numpy=np.tensordot, vjp=(_tensordot_da, _tensordot_db),
-    flops=lambda y, a, b, axes: 2 * int(np.size(y) * np.prod([np.shape(a)[i] for i in _paired(a, b, axes)[0]])))
+def _tensordot_cost(y: Array, a: Array, b: Array, *, axes: Any) -> int:
+    """A multiplication and an addition for each element of the result and each pair that is summed over."""
+    return 2 * int(np.size(y) * np.prod([np.shape(a)[i] for i in _paired(a, b, axes)[0]]))
+
+
+@op(symbol="dot", numpy=np.tensordot,
+    tex=(r"g \cdot B^\top", r"A^\top \cdot g"),
+    vjp=(_tensordot_da, _tensordot_db),
+    flops=_tensordot_cost)
 def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
     """Sum of products over pairs of axes: the last ``axes`` of a with the first of b, or two lists of axes.
 
@@ -152,7 +159,8 @@ def _dot_db(g: Array, y: Array, a: Array, b: Array) -> Array:
 
 
 @op(symbol="dot", numpy=np.dot, flops=lambda y, a, b: 2 * int(np.size(y)) * (np.shape(a)[-1] if np.shape(a) else 1),
-    mismatch=_matmul_mismatch, tex=_MATMUL_TEX, vjp=(_dot_da, _dot_db))
+    mismatch=_matmul_mismatch,
+    tex=(r"g \cdot B^\top", r"A^\top \cdot g"), vjp=(_dot_da, _dot_db))
 def dot(a: Array, b: Array) -> Array:
     """NumPy's dot: sum over the last axis of a and the second to last (or only) axis of b; numbers multiply.
 
@@ -176,7 +184,9 @@ def _inner_db(g: Array, y: Array, a: Array, b: Array) -> Array:
     return _contract_back(g, b, a, _last(b), _last(a), False) if np.shape(a) and np.shape(b) else g * a
 
 
-@op(symbol="inner", numpy=np.inner, vjp=(_inner_da, _inner_db),
+@op(symbol="inner", numpy=np.inner,
+    tex=(r"g \cdot B", r"g^\top \cdot A"),
+    vjp=(_inner_da, _inner_db),
     flops=lambda y, a, b: 2 * int(np.size(y)) * (np.shape(a)[-1] if np.shape(a) else 1))
 def inner(a: Array, b: Array) -> Array:
     """Sum of products over the last axis of both; numbers multiply.
@@ -190,6 +200,7 @@ def inner(a: Array, b: Array) -> Array:
 
 
 @op(symbol="outer", numpy=np.outer, flops=lambda y, a, b, **params: int(np.size(y)),
+    tex=(r"g \cdot B", r"g^\top \cdot A"),
     vjp=(lambda g, y, a, b: np.reshape(np.matmul(g, np.ravel(b)) if np.shape(b) else g * b, np.shape(a)),
          lambda g, y, a, b: np.reshape(np.matmul(np.ravel(a), g) if np.shape(a) else g * a, np.shape(b))))
 def outer(a: Array, b: Array, out: None = None) -> Array:
@@ -209,6 +220,7 @@ def _flat(a: Array) -> Array:
 
 
 @op(symbol="vdot", numpy=np.vdot, flops=lambda y, a, b: 2 * int(np.size(a)),
+    tex=("(g B)^*", "g A^*"),
     vjp=(lambda g, y, a, b: np.reshape(np.conj(g * _flat(b)), np.shape(a)),
          lambda g, y, a, b: np.reshape(g * np.conj(_flat(a)), np.shape(b))))
 def vdot(a: Array, b: Array) -> Array:
@@ -230,6 +242,7 @@ def _vecdot_back(g: Array, ours: Array, others: Array, axis: int) -> Array:
 
 @op(symbol="vecdot", numpy=(np.vecdot, np.linalg.vecdot),
     flops=lambda y, x1, x2, axis: 2 * int(np.size(y)) * int(np.shape(x1)[axis]),
+    tex=(r"(g \odot X_2)^*", r"g \odot X_1^*"),
     vjp=(lambda g, y, x1, x2, *, axis: np.conj(_vecdot_back(g, x1, x2, axis)),
          lambda g, y, x1, x2, *, axis: _vecdot_back(g, x2, np.conj(x1), axis)))
 def vecdot(x1: Array, x2: Array, axis: int = -1) -> Array:
@@ -244,6 +257,7 @@ def vecdot(x1: Array, x2: Array, axis: int = -1) -> Array:
 
 
 @op(symbol="matvec", numpy=getattr(np, "matvec", ()), flops=lambda y, x1, x2: 2 * int(np.size(y)) * np.shape(x1)[-1],
+    tex=(r"g \cdot X_2^\top", r"X_1^\top \cdot g"),
     vjp=(lambda g, y, x1, x2: np.expand_dims(g, -1) * np.expand_dims(x2, -2),
          lambda g, y, x1, x2: np.matmul(turned(x1), np.expand_dims(g, -1))[..., 0]))
 def matvec(x1: Array, x2: Array) -> Array:
@@ -258,6 +272,7 @@ def matvec(x1: Array, x2: Array) -> Array:
 
 
 @op(symbol="vecmat", numpy=getattr(np, "vecmat", ()), flops=lambda y, x1, x2: 2 * int(np.size(y)) * np.shape(x1)[-1],
+    tex=(r"(X_2 \cdot g)^*", r"X_1^* \cdot g^\top"),
     vjp=(lambda g, y, x1, x2: np.conj(np.matmul(x2, np.expand_dims(g, -1))[..., 0]),
          lambda g, y, x1, x2: np.conj(np.expand_dims(x1, -1)) * np.expand_dims(g, -2)))
 def vecmat(x1: Array, x2: Array) -> Array:
@@ -293,7 +308,8 @@ def _multi_dot_back(g: Array, y: Array, *inputs: Array, arrays: Any, k: int) -> 
     return c[tuple(within)] if within else c
 
 
-@op(symbol="dot", numpy=np.linalg.multi_dot, nested="arrays", vjp={"arrays": _multi_dot_back})
+@op(symbol="dot", numpy=np.linalg.multi_dot, nested="arrays",
+    tex=(r"(A_1 \cdots A_{k-1})^\top \cdot g \cdot (A_{k+1} \cdots A_n)^\top",), vjp={"arrays": _multi_dot_back})
 def multi_dot(arrays: Any, *, out: None = None) -> Array:
     """Product of two or more matrices, in the order that costs least.
 
@@ -305,8 +321,8 @@ def multi_dot(arrays: Any, *, out: None = None) -> Array:
     return np.linalg.multi_dot(arrays)
 
 
-@op(symbol="+", flops=lambda y, x, b: int(np.size(y)), vjp=(lambda g, y, x, b: g, lambda g, y, x, b: g),
-    tex=(r"\frac{\partial L}{\partial Y}", r"\sum_N \frac{\partial L}{\partial Y}"))
+@op(symbol="+", flops=lambda y, x, b: int(np.size(y)),
+    tex=("g", r"\sum_N g"), vjp=(lambda g, y, x, b: g, lambda g, y, x, b: g))
 def add_bias(x: Array, b: Array) -> Array:
     """The lecture's bias node: b added to each row; its gradient is the sum over the rows.
 
@@ -322,7 +338,7 @@ def add_bias(x: Array, b: Array) -> Array:
 
 @op(symbol="Affine", mismatch=_matmul_mismatch,
     flops=lambda y, x, w, b: 2 * int(np.size(y)) * int(x.shape[-1]) + int(np.size(y)),
-    tex=(*_MATMUL_TEX, r"\sum_N \frac{\partial L}{\partial Y}"),
+    tex=(*_MATMUL_TEX, r"\sum_N g"),
     vjp=(lambda g, y, x, w, b: _matmul_dx(g, y, x, w), lambda g, y, x, w, b: _matmul_dw(g, y, x, w),
          lambda g, y, x, w, b: g))
 def affine(x: Array, w: Array, b: Array) -> Array:

@@ -121,7 +121,7 @@ def _input(node: GraphNode, position: int, places: dict[Node, tuple[int, int]], 
     id, output = places[parent]
     handed = cotangents.edges.get((node.id, position)) if cotangents else None
     return {"node": id, "output": output,
-            "formula": op.tex[position] if position < len(op.tex) else "",
+            "formula": op.formula(position),
             "flows": parent.requires_grad and op.rule(position) is not None,
             "gradient": _array(handed, values) if handed is not None else None}
 

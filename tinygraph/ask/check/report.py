@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygraph.analysis import Graph, graph
 from tinygraph.ask.check.rule import FREE, CheckedRule, NodeCheck
+from tinygraph.ask.report import Report
 from tinygraph.ask.wording import count, plain
 from tinygraph.core.context import MARKS, no_grad
 from tinygraph.core.errors import GradientError
@@ -19,7 +20,7 @@ from tinygraph.core.op import Handle
 __all__ = ["CheckedRule", "GraphCheck", "check_graph"]
 
 
-class GraphCheck:
+class GraphCheck(Report):
     """The answer of `check_graph`: ``rows``, one a gradient; ``ok`` where none is wrong; printing names what is not.
 
     >>> import tinygraph as tg
@@ -29,7 +30,10 @@ class GraphCheck:
     (True, 3, [])
     """
 
-    def __init__(self, rows: list[CheckedRule]) -> None:
+    measure = "verdict"
+
+    def __init__(self, graph: Graph, rows: list[CheckedRule]) -> None:
+        self.graph = graph
         self.rows = rows
 
     @property
@@ -69,6 +73,17 @@ class GraphCheck:
         lines += [str(row) for row in self.wrong + self.kinks]
         reasons = Counter(f"{row.reason}" for row in self.skipped)
         return "\n".join([*lines, *(f"skipped {n:,}: {reason}" for reason, n in reasons.items())])
+
+    @property
+    def by_node(self) -> dict[int, str]:
+        """The verdict on each node: the worst of those on its arguments."""
+        worst = sorted(self.rows, key=lambda row: ("wrong", "kink", "skipped", "right").index(row.verdict))
+        return {row.id: row.verdict for row in reversed(worst)}
+
+    @property
+    def notes(self) -> dict[int, str]:
+        """What is wrong, and what is at a kink."""
+        return {row.id: str(row) for row in reversed(self.wrong + self.kinks)}
 
     def as_dict(self) -> dict[str, Any]:
         """The rows as plain data."""
@@ -124,7 +139,7 @@ def check_graph(loss: Handle, *, seed: int = 0) -> GraphCheck:
                 rows += NodeCheck(member.id, node, rng, actual.get(member.id)).rows()
     finally:
         MARKS.reset(token)
-    return GraphCheck(rows)
+    return GraphCheck(whole, rows)
 
 
 def _cotangents(whole: Graph) -> dict[int, Any]:

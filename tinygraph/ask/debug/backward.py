@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinygraph.ask.debug.arrays import changed, holds, locked, owner, restored
+from tinygraph.ask.debug.fault import fault
 from tinygraph.ask.debug.rules import Rules
 from tinygraph.ask.ways import down_to
 from tinygraph.ask.wording import called, place, span, way
-from tinygraph.core.errors import DebugError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node
 from tinygraph.core.op import Array, Rule
@@ -81,10 +81,10 @@ class Sweep:
             memory = owner(grad)
             _, of_other, other = self.grads.setdefault(id(memory), (memory, grad, node))
             if other is not node and np.may_share_memory(grad, of_other):
-                raise DebugError(
+                raise fault(
                     f"the gradients of {called(node)} and {called(other)} share one array, so what is added to the one "
-                    f"is added to the other; give each a copy of its own{here()}", kind="shared", op=None,
-                    names=[node.name, other.name])
+                    f"is added to the other; give each a copy of its own{here()}", self.root, node,
+                    kind="shared", op=None, names=[node.name, other.name])
 
     def _compare(self, node: Node, seen: Note, g: Any) -> None:
         """Raise if an array that a rule of this node needs is no longer what it was when the node was recorded."""
@@ -139,11 +139,11 @@ class Sweep:
         part = "its own result" if position < 0 else f"argument {position}"
         change = changed(was, now) if was is not None else f"it was replaced by an array {span(now)}"
         made = place(node)
-        raise DebugError(
+        raise fault(
             f"{op.name}: backward needs {part}, {what}, as it was in the forward ({made}), and it was written into "
             f"since: {change}; write after backward, or into a copy{here()}\n"
-            f"  path from the loss: {way(down_to(self.root, node))}", kind="written", op=op.name,
-            argument=None if position < 0 else position, name=name, place=made, change=change)
+            f"  path from the loss: {way(down_to(self.root, node))}", self.root, node, kind="written",
+            argument=None if position < 0 else position, name=name, change=change)
 
     def _differs(self, node: Node, g: Any, values: list[Any], position: int, was: Any) -> bool:
         """Whether a gradient of this node is another with the array as it is now than with it as it was."""

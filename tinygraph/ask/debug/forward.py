@@ -18,7 +18,7 @@ from tinygraph.ask.wording import called, count, inputs, span, strange_at, way
 from tinygraph.core.errors import DebugError
 from tinygraph.core.kinds import Constant
 from tinygraph.core.messages import here
-from tinygraph.core.node import Node, ancestors
+from tinygraph.core.node import Node, ancestors, failed
 from tinygraph.core.op import Array, Op, pick
 
 _ndarray, _generic = np.ndarray, np.generic
@@ -122,8 +122,9 @@ class Watch:
         line = here()
         text = [f"{op.name}: {strange_at(value)} of its result{f': {why}' if why else ''}{line}",
                 *(f"  {told}" for told in inputs(node)), f"  computed: {earlier} → {op.name}{line}"]
-        raise DebugError("\n".join(text), kind="non-finite", op=op.name, during="forward", origin=not guilty,
-                         argument=guilty[0] if guilty else None, place=line.strip(" ()"), why=why)
+        error = DebugError("\n".join(text), kind="non-finite", op=op.name, during="forward", origin=not guilty,
+                           argument=guilty[0] if guilty else None, place=line.strip(" ()"), why=why)
+        raise failed(error, op, parents)
 
     def _check_dtype(self, op: Op[..., Any], parents: tuple[Any, ...], params: dict[str, Any] | None,
                      before: np.dtype[Any], after: np.dtype[Any]) -> None:
@@ -141,8 +142,9 @@ class Watch:
         node.op, node.parents = op, parents
         text = [f"{op.name}: {before} became {after}, of which every later value and gradient is made: {why}{line}",
                 *(f"  {told}" for told in inputs(node))]
-        raise DebugError("\n".join(text), kind="dtype", op=op.name, during="forward", before=str(before),
-                         after=str(after), argument=wide[0] if wide else None, place=line.strip(" ()"))
+        error = DebugError("\n".join(text), kind="dtype", op=op.name, during="forward", before=str(before),
+                           after=str(after), argument=wide[0] if wide else None, place=line.strip(" ()"))
+        raise failed(error, op, parents)
 
     # --- graphs that are not freed ------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tinygraph.ask import reasons
 from tinygraph.ask.debug.arrays import changed, copied, is_finite, owner
+from tinygraph.ask.debug.fault import fault
 from tinygraph.ask.ways import down_to
 from tinygraph.ask.wording import called, inputs, place, span, step, strange_at, way
 from tinygraph.core.errors import DebugError
@@ -48,11 +49,10 @@ class Rules:
                 del self.buffers[id(handed.owner)]
         self.leaving = self.waiting.pop(node, ()) if self.waiting else ()
         if g is not self.given_by_rule.pop(node, None) and not isinstance(g, tuple | list) and not is_finite(g):
-            raise DebugError(
+            raise fault(
                 f"backward: the cotangents that reach {called(node)} give {strange_at(g)} where they are added up and "
                 f"cast to {node.value.dtype}{here()}\n  path from the loss: {way(down_to(self.root, node))}",
-                kind="non-finite", op=node.op.name if node.op else None, during="backward", argument=None,
-                place=place(node), why="a sum or a cast")
+                self.root, node, kind="non-finite", during="backward", argument=None, why="a sum or a cast")
 
     def call(self, rule: Callable[..., Any], position: int, *arrays: Any) -> Any:
         """Call a rule on arrays that it cannot write into, and look at what it gives."""
@@ -86,10 +86,9 @@ class Rules:
         try:
             return rule(*handles)
         except DebugError as error:
-            line = place(node)
-            raise DebugError(f"the rule of {step(node)} for argument {position}: {error}",
-                             **{**error.facts, "rule_of": node.op.name if node.op else None, "rule_place": line},
-                             ) from error
+            rule_of = {"rule_of": node.op.name if node.op else None, "rule_place": place(node)}
+            raise fault(f"the rule of {step(node)} for argument {position}: {error}", self.root, node,
+                        **{**error.facts, **rule_of}) from error
 
     def _called_on_copies(self, rule: Callable[..., Any], position: int, error: ValueError) -> Any:
         """Something in a rule wants arrays that may be written into: let it have copies, and see if it does write."""
@@ -102,10 +101,10 @@ class Rules:
         names = ["g", "y", *(f"argument {i}" for i in range(len(values)))]
         for name, was, now in zip(names, self.own, (g, y, *values), strict=True):
             if (change := changed(was, now)) is not None:
-                raise DebugError(
+                raise fault(
                     f"{op.name}: its rule for argument {position} writes into {name}, which other nodes may share: "
                     f"{change}; let it compute into an array of its own{here()}\n  made by {step(node)}",
-                    kind="rule wrote", op=op.name, argument=position, written=name, place=place(node)) from error
+                    self.root, node, kind="rule wrote", argument=position, written=name) from error
         return c
 
     def _check_buffer(self, position: int, c: Array) -> None:
@@ -119,11 +118,11 @@ class Rules:
         other = self.buffers.get(id(memory))
         mine = passed_on or any(type(x) is _ndarray and owner(x) is memory for x in self.own)
         if other is not None and not mine and np.may_share_memory(other.array, c):
-            raise DebugError(
+            raise fault(
                 f"{node.op.name}: its rule for argument {position} gives an array that the rule of "
                 f"{step(other.node)} for argument {other.position} gave before, so that two gradients are in one "
-                f"buffer; give a new array each time{here()}\n  made by {step(node)}", kind="shared", op=node.op.name,
-                argument=position, place=place(node))
+                f"buffer; give a new array each time{here()}\n  made by {step(node)}", self.root, node,
+                kind="shared", argument=position)
         first = other if other is not None and passed_on else None
         handed = _Handed(c, memory, first.node if first else node, first.position if first else position)
         self.buffers[id(memory)] = handed
@@ -142,5 +141,4 @@ class Rules:
                 *(f"  {name}: {span(part)}" for name, part in parts if part is not None)]
         text += [*(f"  {told}" for told in inputs(node)),
                  f"  path from the loss: {way(down_to(self.root, node))}"]
-        return DebugError("\n".join(text), kind="non-finite", op=node.op.name, during="backward", argument=position,
-                          place=place(node), why=why)
+        return fault("\n".join(text), self.root, node, kind="non-finite", during="backward", argument=position, why=why)

@@ -17,6 +17,10 @@ _FILTERS = frozenset({"relu", "clip", "where", "maximum", "minimum", "fmax", "fm
                       "absolute", "sign", "getitem"})
 """Ops that let a gradient through element by element, of which it can be said where they do not."""
 
+_PRODUCTS = frozenset({"matmul", "affine", "dot"})
+
+_WORTH_A_LOOK = _FILTERS | _PRODUCTS
+
 
 class Use(NamedTuple):
     """One edge: ``node`` uses a value as its argument number ``position``; ``gradient`` is what that adds to it."""
@@ -120,7 +124,7 @@ class Flow:
                     self.uses.append(Use(node, position, c))
                 # Where all of a finite gradient passes there is nothing to say, and the look costs.
                 if op is not pick and (not 0 < size < math.inf or (
-                        op.name in _FILTERS and np.count_nonzero(c) != c.size)):
+                        op.name in _WORTH_A_LOOK and np.count_nonzero(c) != c.size)):
                     self._judge(node, position, g, c)
             if len(handed) < len(node.parents):
                 given = {position for position, _ in handed}
@@ -179,6 +183,17 @@ class Flow:
             if stopped:
                 some = int(np.count_nonzero(arrived[0]))
                 self.stops.append(Stop(node, position, stopped, some, self._why(node, position, arrived[0], c)))
+        elif op.name in _PRODUCTS and position == 1:
+            self._judge_weights(node, c)
+
+    def _judge_weights(self, node: Node, c: Array) -> None:
+        """Note inputs of a layer that are 0 for every sample, so that the weights they meet have no gradient."""
+        x = node.parents[0].value if type(node.parents[0]) is Node else node.parents[0]
+        if np.ndim(x) == np.ndim(c) == 2:
+            empty = int(np.count_nonzero(~np.any(x, axis=0)))
+            if empty:
+                self.stops.append(Stop(node, 1, empty * c.shape[1], int(c.size),
+                                       f"{empty:,} of {x.shape[1]:,} columns of argument 0 are all 0"))
 
     @staticmethod
     def _why(node: Node, position: int, g: Array | None = None, c: Array | None = None) -> str:
@@ -190,7 +205,7 @@ class Flow:
             values = [x[where] if np.shape(x) == np.shape(where) else x for x in values]
             y = y[where] if np.shape(y) == np.shape(where) else y
         assert node.op is not None
-        return reasons.of_zero(node.op.name, y, position, values)
+        return reasons.of_zero(node.op.name, y, position, values, whole=c is None)
 
     def _named(self, node: Node, position: int) -> Origin:
         """What made a gradient that is not finite: a value that was not in the forward, or the rule itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -10,11 +11,12 @@ import numpy as np
 from tinygraph.analysis import Graph
 from tinygraph.ask.explain import absent
 from tinygraph.ask.explain.flow import Flow, Origin, Stop, Use, Way
+from tinygraph.ask.report import Report
 from tinygraph.ask.wording import called, count, inputs, span, step, way, where_made
 from tinygraph.core.context import MARKS, no_grad
 from tinygraph.core.errors import ArgumentError, GradientError
 from tinygraph.core.messages import here
-from tinygraph.core.node import Node, ancestors, start
+from tinygraph.core.node import Node, start
 from tinygraph.core.op import Array, Handle
 
 __all__ = ["Explanation", "Origin", "Stop", "Use", "Way", "explain"]
@@ -23,7 +25,7 @@ _SHOWN = 8
 """A longer list is shown by its first lines."""
 
 
-class Explanation:
+class Explanation(Report):
     """The answer of `explain`; printing reads it out, ``as_dict()`` gives it as plain data.
 
     Attributes:
@@ -46,6 +48,8 @@ class Explanation:
     ([np.float64(3.0), np.float64(3.0)], np.float64(6.0))
     """
 
+    measure = "flow"
+
     def __init__(self, node: Node, loss: Node | None, flow: Flow | None, why: str, earlier: Array | None) -> None:
         self.node, self.loss, self.absent, self.earlier = node, loss, why, earlier
         self.gradient: Array | None = flow.gradient if flow else None
@@ -56,6 +60,37 @@ class Explanation:
         self.stops: list[Stop] = flow.stops if flow else []
         self.origin: Origin | None = flow.origin if flow else None
         self.cut: list[tuple[Node, int]] = flow.cut if flow else []
+
+    @functools.cached_property
+    def graph(self) -> Graph:  # type: ignore[override]
+        """The loss's graph, or the tensor's where there is no loss."""
+        return Graph((self.loss or self.node,))
+
+    @property
+    def by_node(self) -> dict[int, str]:
+        """The tensor, what lies on the largest ways, where nothing or not all passes, where it is no longer finite."""
+        words = {node: "on a large way" for each in self.ways for node in each.nodes}
+        words |= {stop.node: "passes nothing" if stop.stopped == stop.size else "does not pass all"
+                  for stop in self.stops}
+        if self.origin is not None:
+            words[self.origin.forward or self.origin.node] = "not finite from here"
+        return self._by_id(words | {self.node: "the tensor"})
+
+    @property
+    def notes(self) -> dict[int, str]:
+        """The tensor's gradient, the share of each use of it, and why a gradient stops or is not finite."""
+        told: dict[Node, list[str]] = {self.node: [str(self).splitlines()[0].strip()]}
+        for use in self.shares:
+            told.setdefault(use.node, []).append(f"{self._part(use.gradient).strip()} through argument {use.position}")
+        for stop in self.stops:
+            told.setdefault(stop.node, []).append(f"{self._passes(stop)}{stop.why}")
+        if self.origin is not None:
+            told.setdefault(self.origin.forward or self.origin.node, []).append(f"not finite: {self.origin.why}")
+        return self._by_id({node: "; ".join(parts) for node, parts in told.items()})
+
+    def _by_id(self, told: dict[Node, str]) -> dict[int, str]:
+        known = self.graph.find
+        return {found.id: what for node, what in told.items() if (found := known(node)) is not None}
 
     # --- as text ------------------------------------------------------------------------------------------------
 
@@ -114,15 +149,20 @@ class Explanation:
         assert self.gradient is not None
         if np.all(self.gradient):
             return []
-        lines = []
         whole = [stop for stop in self.stops if stop.stopped == stop.size]
-        for stop in (whole + [stop for stop in self.stops if stop.stopped < stop.size])[:_SHOWN]:
-            some = f" in {stop.stopped:,} of {stop.size:,} elements" if stop.stopped < stop.size else ""
-            passes = "" if stop.position is None else f" to argument {stop.position} passes nothing{some}"
-            lines.append(f"  {step(stop.node)}{passes}: {stop.why}")
+        ranked = whole + [stop for stop in self.stops if stop.stopped < stop.size]
+        lines = [f"  {step(stop.node)}{':' if stop.position is None else ''} {self._passes(stop)}{stop.why}"
+                 for stop in ranked[:_SHOWN]]
         if len(self.stops) > _SHOWN:
             lines.append(f"  and so at {len(self.stops) - _SHOWN:,} more places")
         return lines
+
+    @staticmethod
+    def _passes(stop: Stop) -> str:
+        if stop.position is None:
+            return ""
+        some = f" in {stop.stopped:,} of {stop.size:,} elements" if stop.stopped < stop.size else ""
+        return f"to argument {stop.position} passes nothing{some}: "
 
     def part(self, c: Array) -> float:
         """A share's part of the whole, 1 for all of it: its projection on the gradient; the parts add up to 1."""
@@ -145,13 +185,9 @@ class Explanation:
 
     def as_dict(self) -> dict[str, Any]:
         """The answer as plain data; nodes are told by their ids in ``tg.graph(loss)``."""
-        known: dict[Node, int] = {}
-        if self.loss is not None:
-            graph = Graph((self.loss,))
-            known = {node: graph.of_node(node).id for node in ancestors([self.loss])}
-
         def about(node: Node) -> dict[str, Any]:
-            return {"id": known.get(node), **where_made(node)}
+            found = self.graph.find(node)
+            return {"id": None if found is None else found.id, **where_made(node)}
         return {
             "tensor": {**about(self.node), "shape": list(self.node.value.shape), "dtype": str(self.node.value.dtype)},
             "absent": self.absent or None, "gradient": _summary(self.gradient), "earlier": _summary(self.earlier),

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.analysis import graph
+from tinygraph.analysis import Graph, graph
+from tinygraph.ask.report import Report
 from tinygraph.ask.shadow.replay import Replay, ShadowedNode, digits_of, parts_of
 from tinygraph.ask.wording import at, called, count, plain, table
 from tinygraph.core.context import MARKS, no_grad
@@ -21,8 +22,11 @@ __all__ = ["Shadow", "ShadowedNode", "shadow"]
 _SHOWN = 10
 """So many of the nodes that lose most are shown."""
 
+WORTH_TELLING = 0.5
+"""An op that loses fewer digits is not spoken of."""
 
-class Shadow:
+
+class Shadow(Report):
     """The answer of `shadow`: ``nodes`` in the order of the graph; printing ranks them by the digits they lost.
 
     >>> import tinygraph as tg
@@ -32,8 +36,12 @@ class Shadow:
     ('subtract', True)
     """
 
-    def __init__(self, nodes: list[ShadowedNode], dtype: np.dtype[Any], digits: float, working: float) -> None:
-        self.nodes, self.dtype, self.digits, self.working = nodes, dtype, digits, working
+    measure = "digits lost"
+
+    def __init__(self, graph: Graph, nodes: list[ShadowedNode], dtype: np.dtype[Any], digits: float,
+                 working: float) -> None:
+        self.graph, self.nodes = graph, nodes
+        self.dtype, self.digits, self.working = dtype, digits, working
 
     @property
     def ranked(self) -> list[ShadowedNode]:
@@ -56,13 +64,29 @@ class Shadow:
             lines.append(f"the first to overflow: {first.where}: {_short(first.recorded)}{at(first.index)} {exact}")
         if noted := [node for node in self.nodes if node.note]:
             lines.append(f"less is known of {count(len(noted), 'node')}: {noted[0].where}: {noted[0].note}")
-        worst = [node for node in self.ranked if node.lost >= 0.5][:_SHOWN]
+        worst = [node for node in self.ranked if node.lost >= WORTH_TELLING][:_SHOWN]
         if not worst:
             return "\n".join([*lines, "no op loses as much as half a digit"])
         rows = [[str(node.id), node.where, f"{node.digits:.1f}", f"{node.lost:.1f}",
                  f"{_short(node.recorded)}{at(node.index)}", _short(node.exact), node.note] for node in worst]
         lines += table(["#", "op", "digits", "lost", "recorded", "exact", "note"], rows, right=[0, 2, 3])
         return "\n".join(lines)
+
+    @property
+    def by_node(self) -> dict[int, float]:
+        """How many digits each op lost."""
+        return {node.id: round(node.lost, 2) for node in self.nodes}
+
+    @property
+    def notes(self) -> dict[int, str]:
+        """Where digits are lost, where a value overflows, and of what less is known."""
+        first = self.overflow
+        told = {} if first is None else {first.id: f"the first to overflow: {_short(first.exact)} in the shadow"}
+        for node in self.ranked:
+            if node.note or node.lost >= WORTH_TELLING:
+                told.setdefault(node.id, node.note or f"{node.lost:.1f} digits lost: {_short(node.recorded)}"
+                                                      f"{at(node.index)} is {_short(node.exact)} in the shadow")
+        return told
 
     def as_dict(self) -> dict[str, Any]:
         """The nodes as plain data."""
@@ -109,7 +133,7 @@ def shadow(loss: Handle, dtype: Any = np.longdouble) -> Shadow:
                     nodes.append(row)
     finally:
         MARKS.reset(token)
-    return Shadow(nodes, wide, replay.digits[root], digits_of(root.value.dtype))
+    return Shadow(whole, nodes, wide, replay.digits[root], digits_of(root.value.dtype))
 
 
 def _check_precision(order: list[Node], wide: np.dtype[Any]) -> None:
