@@ -44,11 +44,13 @@ class Side(NamedTuple):
         answer: The arrays to compare, by name, from what the last step gave; None for a yardstick, which does only a
             part of the work.
         per: How many units of work a step is: what is reported is the cost of one.
+        kept: Where memory is measured, what the side keeps for its steps between them (bytes).
     """
 
     step: Callable[[], Any]
     answer: Callable[[Any], Answer] | None = None
     per: int = 1
+    kept: Callable[[], int] | None = None
 
 
 class Goal(NamedTuple):
@@ -241,10 +243,10 @@ def peaks(sides: Mapping[str, Side], seconds: float) -> list[Measured]:
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(5):
         for name, side in sides.items():
+            kept = side.kept() if side.kept is not None else 0
             gc.collect()
             tracemalloc.start()
-            before = tracemalloc.get_traced_memory()[0]
             side.step()
-            taken[name].append((tracemalloc.get_traced_memory()[1] - before) / side.per)
+            taken[name].append(kept + tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     return [Measured(name, tuple(sizes)) for name, sizes in taken.items()]
