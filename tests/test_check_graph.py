@@ -255,6 +255,15 @@ def test_a_result_that_is_not_finite_is_skipped():
     assert {row.reason for row in report.skipped} == {"the result is NaN or infinite", "an input holds NaN or infinity"}
 
 
+def test_infinities_that_a_mask_puts_in_are_no_mistake():
+    scores, mask = leaf(X @ X.T, "scores"), np.tril(np.ones((2, 2), bool))
+    report = tg.check_graph((tg.softmax(np.where(mask, scores, -np.inf)) ** 2).sum())
+    assert {row.verdict for row in report.rows} == {"right", "skipped"}  # softmax is not: its input holds infinities
+    wrong = made(lambda x: np.where(mask, x, -np.inf), lambda g, y, x: g * 2)
+    row, = tg.check_graph(tg.softmax(wrong(scores))[1, 0]).wrong
+    assert "a factor of 0.5 is missing" in row.reason
+
+
 def test_an_op_that_does_not_repeat_itself_is_skipped():
     rng = np.random.default_rng(0)
     dropout = made(lambda x: x * (rng.random(x.shape) > 0.5), lambda g, y, x: g)

@@ -157,7 +157,9 @@ def plain(row):
 
 def left_out(name, case):
     """Whether a case is one that the formula does not speak of."""
+    first = [a.ravel()[0] for a in case.arrays]
     return {"angle": len(case.args) > 1,  # in degrees
+            "clip": len(first) > 2 and first[1] > first[2],  # bounds that cross
             "log_ndtr": np.min(case.arrays[0]) < -30,  # Φ is 0 there to rounding
             }.get(name, name in OF_REAL_NUMBERS and any(a.dtype.kind == "c" for a in case.arrays))
 

@@ -269,9 +269,17 @@ def test_clip_passes_the_gradient_at_its_bounds():
     assert gradient(lambda x: tg.clip(x, 0, 1), [-0.5, 0, 0.5, 1, 1.5]) == [0, 1, 1, 1, 0]
 
 
-@pytest.mark.parametrize("f", [tg.linalg.norm, tg.std, lambda x: tg.hypot(x[0], x[1])])
-def test_lengths_at_zero_have_gradient_0(f):
+@pytest.mark.parametrize("f", [
+    tg.linalg.norm, tg.linalg.vector_norm, tg.std, lambda x: tg.hypot(x[0], x[1]), lambda x: tg.arctan2(x[0], x[1]),
+    lambda x: tg.absolute(x[0] + 1j * x[1]), lambda x: tg.linalg.norm(x + 0j)])
+def test_lengths_and_angles_at_zero_have_derivatives_0(f):
     assert gradient(f, [0, 0]) == [0, 0]
+    np.testing.assert_array_equal(tg.hessian(f)(np.zeros(2)), np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("size", [1e-200, 1e200])
+def test_the_angle_of_a_point_near_or_far_keeps_its_derivative(size):
+    np.testing.assert_allclose(gradient(tg.arctan2, size, size), [0.5 / size, -0.5 / size])
 
 
 def test_the_square_root_at_zero_is_infinite_and_no_division_error():
@@ -344,6 +352,12 @@ def test_batched_matmul_sums_over_broadcast_axes():
     assert np.unique(grads[1]).tolist() == [10]
 
 
+def test_a_list_of_tensors_is_an_array():
+    def f(x):
+        return tg.linalg.norm([x, x + 2]) + tg.average([[x, 1.0]], weights=[[1, x]]) + (tg.ones(2) * x + [x, 1]).sum()
+    tg.check_grads(f, 0.5, modes=("rev", "fwd"))
+
+
 def test_join_takes_tensors_within_lists():
     a, b = tg.tensor(1.0, requires_grad=True), tg.tensor(2.0, requires_grad=True)
     tg.concatenate([[a, b], np.zeros(2)])[:2].sum().backward()
@@ -355,6 +369,12 @@ def test_log_sum_exp_stays_finite(big):
     # exp(x - y) keeps the rounding of y, which is 1e-12 at this size.
     np.testing.assert_allclose(gradient(tg.logsumexp, [big, big]), [0.5, 0.5], rtol=1e-12)
     np.testing.assert_allclose(gradient(tg.logaddexp, big, big), [0.5, 0.5], rtol=1e-12)
+
+
+@pytest.mark.parametrize("f", [tg.logaddexp, tg.logaddexp2])
+def test_the_shares_of_a_logarithmic_sum_are_exact_where_it_is_rounded(f):
+    assert gradient(f, [1e20, np.inf, -np.inf, np.inf], [1e20, 1.0, 1.0, np.inf]) == [
+        [0.5, 1, 0, 0.5], [0.5, 0, 1, 0.5]]
 
 
 def test_log_sum_exp_of_nothing():
@@ -369,9 +389,33 @@ def test_variance_of_too_few_is_nan_as_in_numpy():
     assert np.isnan(y.data)
 
 
+@pytest.mark.parametrize("call", [
+    lambda x: tg.log(x), lambda x: 1 / x, lambda x: x / np.zeros(2), lambda x: tg.sum(1 / x),
+    lambda x: tg.scipy.stats.norm.logpdf(x, scale=1 / x)])
+def test_a_warning_that_is_an_error_stays_what_it_is(call):
+    x = tg.tensor([0.0, 1.0], requires_grad=True)
+    with pytest.raises(RuntimeWarning, match="divide by zero"):
+        call(x)
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError, match="divide by zero"):
+        call(x)
+
+
+@pytest.mark.parametrize("call", [
+    lambda a: tg.astype(a, int), lambda a: a.astype(bool), lambda a: tg.linalg.lstsq(a, a)[2],
+    lambda a: tg.frexp(a)[1], lambda a: tg.sum(a, dtype=int), lambda a: tg.linspace(a, a + 3, 4, dtype=int),
+    lambda a: tg.unique(a, return_index=True)[1], lambda a: a // 1, lambda a: tg.argsort(a)])
+def test_whole_numbers_carry_no_gradient(call):
+    y = call(tg.tensor([[0.5, 1.5], [2.5, 0.2]], requires_grad=True))
+    assert not y.requires_grad
+    assert y.is_leaf
+
+
 def test_out_and_unknown_keywords_are_refused_by_name():
     x = tg.tensor(np.ones(3))
     with pytest.raises(tg.UnsupportedError, match=r"sum: out= would overwrite .*test_ops\.py"):
         np.sum(x, out=np.zeros(()))
+    with pytest.raises(tg.UnsupportedError, match=r"dot: out= would overwrite .*test_ops\.py"):
+        np.dot(x, x, out=np.zeros(()))
+    assert tg.dot(x, x, out=None).data == 3
     with pytest.raises(tg.UnsupportedError, match=r"exp.*where.*it takes exp\(x"):
         np.exp(x, where=np.ones(3, bool))

@@ -69,6 +69,17 @@ def test_unary_and_bitwise_operators():
     m = x > 0
     assert ((~m).tolist(), (m & True).tolist(), (m | True).tolist(), (m ^ m).tolist()) == (
         [True, False], [False, True], [True, True], [False, False])
+    n = tg.tensor([1, 6])
+    assert ((n << 2).tolist(), (n >> 1).tolist(), (1 << n).tolist(), (64 >> n).tolist()) == (
+        [4, 24], [0, 3], [2, 64], [32, 1])
+    n <<= 2
+    n |= 1
+    n ^= np.array([1, 0])
+    n >>= 1
+    n &= 14
+    assert n.tolist() == [2, 12]
+    with pytest.raises(tg.DTypeError, match="bitwise_or in place: int64 does not fit into bool"):
+        m |= 2
 
 
 @pytest.mark.parametrize("stranger", ["text", None, object(), {1: 2}])

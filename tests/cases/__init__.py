@@ -7,6 +7,7 @@ suite itself; other ops have theirs here.
 
 from cases import (
     constants,
+    conv,
     decompositions,
     einsum,
     elementwise,
@@ -29,6 +30,6 @@ from tinygraph.core.op import load_all
 load_all()
 FAMILIES = (
     elementwise, transcendental, reduction, nanreduction, quantile, shape, linalg, decompositions, einsum, fft, loss,
-    special, index, making, matrices, sampled, constants,
+    special, index, making, matrices, sampled, constants, conv,
 )
 CASES = {name: cases for family in FAMILIES for name, cases in family.CASES.items()}

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.plan import Plan, Step, Value
+from tinygraph.compiler.calls import MAYBE_VIEWS
+from tinygraph.compiler.plan import Plan, Step, Value, values_in
 
 WITH_OUT = {np.sum, np.max, np.min, np.mean, np.prod, np.add.reduce, np.multiply.reduce, np.maximum.reduce,
             np.minimum.reduce, np.dot}
@@ -86,7 +87,9 @@ class Memory:
 
     def _place(self, i: int, step: Step, made: list[Buffer]) -> None:
         if step.replaces is not None:
-            if self._dies(step.replaces, i, step):
+            views = any(view.function in MAYBE_VIEWS for view in step.path)  # views of arrays in C order alone
+            read = step.replaces in values_in((step.args[1:], step.kwargs))
+            if self._dies(step.replaces, i, step) and not read and (not views or step.replaces in self._held):
                 self._hand_over(step.replaces, step.result)
             else:
                 self.fresh.add(step.result)
@@ -127,7 +130,10 @@ class Memory:
 
 def takes_out(step: Step) -> bool:
     """Whether a call can write its result into an array that is there."""
-    return (isinstance(step.function, np.ufunc) and step.function.nout == 1) or step.function in WITH_OUT
+    function: Any = step.function
+    if isinstance(getattr(function, "__self__", None), np.random.Generator):
+        return function.__name__ in ("random", "standard_normal", "standard_exponential")
+    return (isinstance(function, np.ufunc) and function.nout == 1) or function in WITH_OUT
 
 
 def is_elementwise(step: Step) -> bool:

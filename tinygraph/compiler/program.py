@@ -73,7 +73,7 @@ def cost(step: Step) -> tuple[int, int]:
     sizes = [int(np.prod(v.shape)) for v in step.results]
     nbytes = sum(v.nbytes for v in (*step.reads, *step.results))
     if step.function in (np.matmul, np.dot) and all(isinstance(a, Value) for a in step.args):
-        return 2 * sizes[0] * step.args[0].shape[-1], nbytes
+        return 2 * sizes[0] * (step.args[0].shape or (1,))[-1], nbytes
     if isinstance(step.function, np.ufunc):
         return sum(sizes), nbytes
     if isinstance(getattr(step.function, "__self__", None), np.ufunc):

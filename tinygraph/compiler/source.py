@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.compiler.calls import into, setitem
 from tinygraph.compiler.memory import LINE, Memory
 from tinygraph.compiler.plan import Plan, Step, Value
 from tinygraph.compiler.program import Line, Program, cost
-from tinygraph.compiler.record import setitem
 from tinygraph.compiler.spelling import Spelling
 
 
@@ -67,7 +67,7 @@ class _Printer:
 
     def _arena(self) -> list[str]:
         """The lines that make the arena and the arrays in it."""
-        if not self.memory.size:
+        if not self.buffers:
             return []
         return [f"_arena = np.empty({self.memory.size + LINE}, np.uint8)",
                 f"_arena = _arena[-_arena.ctypes.data % {LINE}:]  # from where a line of the cache begins",
@@ -105,11 +105,20 @@ class _Printer:
         name = self.spelling.name(result, _wish(step))
         lies_there = result in self.memory.over
         lines.append(f"{name} = {self.spelling.text(before)}{'' if lies_there else '.copy()'}")
-        index, v = step.args[1], self.spelling.text(step.args[2])
+        spelling = self.spelling
+        target = Value(before.shape, before.dtype)
+        spelling.names[target] = name
+        for view in step.path:
+            looked = spelling.call(Step(view.function, view.filled(target), view.kwargs, None))
+            target = Value((), before.dtype)
+            spelling.names[target] = looked if view.at is None else f"{looked}[{view.at}]"
         if step.function is setitem:
-            lines.append(f"{name}[{self.spelling.index(index)}] = {v}")
+            lines.append(f"{spelling.names[target]}[{spelling.index(step.args[1])}] = {spelling.text(step.args[2])}")
+        elif step.function is into:
+            call = spelling.call(Step(step.args[1], step.args[2:], step.kwargs, None))
+            lines.append(f"{call[:-1]}, out={spelling.names[target]})")
         else:
-            lines.append(f"np.add.at({name}, {self.spelling.text(index)}, {v})")
+            lines.append(spelling.call(Step(step.function, (target, *step.args[1:]), step.kwargs, None)))
         return lines
 
 

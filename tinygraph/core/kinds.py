@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from tinygraph.core.errors import TinygraphError, UnsupportedError
 from tinygraph.core.messages import here
-from tinygraph.core.op import BY_NUMPY, COMPOSED, OPS, Array, Op, P, R, Rule, put_back, take_out
+from tinygraph.core.op import BY_NUMPY, COMPOSED, EXPLAINED, OPS, Array, Op, P, R, Rule, put_back, take_out
 
 
 class Constant(Op[P, R]):
@@ -43,7 +41,7 @@ class Constant(Op[P, R]):
         kwargs = {name: put_back(value, values) for name, value in params["kwargs"].items()}
         try:
             return self.function(*args, **kwargs)
-        except (ValueError, TypeError, IndexError, np.exceptions.AxisError) as error:
+        except EXPLAINED as error:
             raise self.explain(error, args, kwargs) from error
 
     def __repr__(self) -> str:
@@ -82,7 +80,7 @@ class Composed(Op[P, R]):
             line = here()
             told = f"{error}" if str(error).startswith(f"{self.name}") else f"{self.name}: {error}"
             raise type(error)(told if told.endswith(line) else told + line) from error
-        except (ValueError, TypeError, IndexError, np.exceptions.AxisError) as error:
+        except EXPLAINED as error:
             raise self.explain(error, args, kwargs) from error
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any] | None]:

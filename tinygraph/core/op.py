@@ -13,12 +13,13 @@ import inspect
 import re
 from collections.abc import Callable
 from types import CodeType
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
 from tinygraph.core.errors import (
     DTypeError,
+    GradientError,
     LinAlgError,
     MissingDependencyError,
     ShapeError,
@@ -50,6 +51,11 @@ LATER: list[str] = []
 
 _LAID_OUT = frozenset({"inputs", "params", "rules", "nested_rule", "forward", "simple", "total", "_star",
                        "_before_star", "_takes_out", "_leading", "_by_name", "_wanted", "_is_ufunc"})
+
+
+# What is wrong with the arguments, and retold in one sentence. Anything else that a forward raises comes out as it is:
+# a warning that the user made an error of, a FloatingPointError of np.errstate, a lack of memory.
+EXPLAINED = (TinygraphError, ValueError, TypeError, IndexError)
 
 
 class Handle:
@@ -185,7 +191,11 @@ class Op(Generic[P, R]):
         for x in inputs:
             if isinstance(x, Handle):
                 return x.apply(self, inputs, params)  # type: ignore[no-any-return]
-        return self.present(self.run(tuple(map(as_array, inputs)), params))  # type: ignore[no-any-return]
+        arrays = tuple(map(as_array, inputs))
+        for x in arrays:
+            if isinstance(x, Handle):  # made of a list of tensors
+                return x.apply(self, arrays, params)  # type: ignore[no-any-return]
+        return self.present(self.run(arrays, params))  # type: ignore[no-any-return]
 
     @functools.cached_property
     def numpy(self) -> tuple[Callable[..., Any], ...]:
@@ -273,15 +283,21 @@ class Op(Generic[P, R]):
         try:
             inputs, params = self._binder(*args, **kwargs)
         except TypeError as error:
+            if "out" in kwargs and not self._takes_out:
+                out = kwargs.pop("out")
+                return self.bind(args, kwargs) if out is None else self._refuse_out()
             raise UnsupportedError(f"{error}; it takes {self.name}{self.signature}{here()}") from None
         if self._takes_out and params is not None and params.pop("out") is not None:
-            raise UnsupportedError(f"{self.name}: out= would overwrite an array that the graph may need; "
-                                   f"assign the result instead{here()}")
+            self._refuse_out()
         if self.nested is not None and params is not None:
             found: list[Any] = []
             params[self.nested] = take_out(params[self.nested], found, len(inputs))
             inputs += tuple(found)
         return inputs, params
+
+    def _refuse_out(self) -> NoReturn:
+        raise UnsupportedError(f"{self.name}: out= would overwrite an array that the graph may need; assign the result "
+                               f"instead{here()}")
 
     def _as_ufunc(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Do what the keywords of every NumPy ufunc say: convert to ``dtype``, refuse what cannot be done."""
@@ -325,7 +341,7 @@ class Op(Generic[P, R]):
         except TinygraphError as error:
             line = here()
             raise type(error)(f"{error}" if str(error).endswith(line) else f"{error}{line}") from None
-        except (ValueError, TypeError, IndexError, np.exceptions.AxisError) as error:
+        except EXPLAINED as error:
             raise self.explain(error, values, keywords) from error
 
     def filled(self, params: dict[str, Any], values: tuple[Any, ...]) -> dict[str, Any]:
@@ -471,8 +487,13 @@ def imported(name: str) -> Callable[..., Any]:
 
 
 def as_array(x: Any) -> Any:
-    """Nested lists and tuples as an ndarray; everything else as it is."""
-    return np.array(x) if type(x) is list or type(x) is tuple else x
+    """Nested lists and tuples as an ndarray, as a Tensor where there are such among them; everything else as it is."""
+    if type(x) is not list and type(x) is not tuple:
+        return x
+    try:
+        return np.array(x)
+    except GradientError:  # of a Tensor that would have left the graph
+        return find("array")(x)
 
 
 def is_array(x: Any) -> bool:

@@ -187,7 +187,7 @@ def sign(x: Array) -> Array:
 
 def _absolute_dx(g: Array, y: Array, x: Array) -> Array:
     # The sign of a complex number turns with it, so it must stay a function of x for the second derivative.
-    return g * (np.conj(x) / np.where(y == 0, 1, y)) if np.iscomplexobj(x) else g * np.sign(x)
+    return g * (np.conj(x) / np.where(y == 0, np.inf, y)) if np.iscomplexobj(x) else g * np.sign(x)
 
 
 @op(symbol="|x|", numpy=np.absolute, flops=_size, tex=(r"g \operatorname{sign} X",), vjp=(_absolute_dx,))
@@ -278,16 +278,19 @@ def rad2deg(x: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     """Logistic sigmoid, elementwise: 1 / (1 + exp(-x)), finite and exact to rounding for any finite x.
 
+    PyTorch's sigmoid.
+
     >>> sigmoid(0.0)
     np.float64(0.5)
     """
-    e = np.exp(-np.absolute(x))
-    return np.where(x >= 0, 1, e) / (1 + e)
+    below = np.real(x) < 0
+    e = np.exp(np.where(below, x, -x) if np.iscomplexobj(x) else -np.absolute(x))  # never above 1
+    return np.where(below, e, 1) / (1 + e)
 
 
 @op(symbol="ReLU", flops=_size, tex=(r"g \odot [X > 0]",), vjp=(lambda g, y, x: np.where(x > 0, g, 0),))
 def relu(x: Array) -> Array:
-    """Rectified linear unit, elementwise: max(x, 0); its derivative at 0 is 0.
+    """Rectified linear unit, elementwise: max(x, 0); its derivative at 0 is 0. PyTorch's relu.
 
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
@@ -312,9 +315,11 @@ def modf(x: Array) -> tuple[Array, Array]:
     >>> modf(-2.5)
     (np.float64(-0.5), np.float64(-2.0))
     """
-    return np.fmod(np.where(np.isinf(x), 0, x), 1), np.trunc(x)
+    _, whole = _whole(x)
+    return np.fmod(np.where(np.isinf(x), np.zeros_like(x), x), np.ones_like(whole)), whole
 
 
+_whole = Constant(np.modf, "Fractional and whole part, of which only the second has no derivative.")
 _exponent = Constant(np.frexp, "Mantissa and exponent, of which a derivative needs the second.")
 
 

@@ -74,8 +74,8 @@ def _written(g: Array, y: Array, x: Array, v: Array, *_: Array, index: Any) -> A
 
 
 def fits(x: Array, v: Array, **_: Any) -> None:
-    """Refuse what NumPy would cut off, or only warn of: complex numbers into real ones, fractions into integers."""
-    if hasattr(v, "dtype") and not np.can_cast(v.dtype, np.result_type(x), "same_kind"):
+    """Refuse what NumPy would only warn of: complex numbers into real ones. It cuts fractions off for integers."""
+    if hasattr(v, "dtype") and v.dtype.kind == "c" and np.result_type(x).kind != "c":
         raise DTypeError(f"setitem: {v.dtype} does not fit into {np.result_type(x)}; convert one of them with astype")
 
 

@@ -123,10 +123,15 @@ def _tensordot_db(g: Array, y: Array, a: Array, b: Array, *, axes: Any) -> Array
     return _contract_back(g, b, a, right, left, False)
 
 
+def _tensordot_cost(y: Array, a: Array, b: Array, *, axes: Any) -> int:
+    """A multiplication and an addition for each element of the result and each pair that is summed over."""
+    return 2 * int(np.size(y) * np.prod([np.shape(a)[i] for i in _paired(a, b, axes)[0]]))
+
+
 @op(symbol="dot", numpy=np.tensordot,
     tex=(r"g \cdot B^\top", r"A^\top \cdot g"),
     vjp=(_tensordot_da, _tensordot_db),
-    flops=lambda y, a, b, axes: 2 * int(np.size(y) * np.prod([np.shape(a)[i] for i in _paired(a, b, axes)[0]])))
+    flops=_tensordot_cost)
 def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
     """Sum of products over pairs of axes: the last ``axes`` of a with the first of b, or two lists of axes.
 

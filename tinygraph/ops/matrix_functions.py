@@ -5,7 +5,8 @@ The derivative of a matrix function f in the direction e stands in a corner of f
     f([[a, e], [0, a]]) = [[f(a), df(a; e)], [0, f(a)]]
 
 (Mathias, "A chain rule for matrix functions and applications", SIAM J. Matrix Anal. Appl. 17 (1996), theorem 2.1), and
-the transpose of df(a; ·) is df(aᵀ; ·). So each rule is the function itself, and every order follows.
+the transpose of df(a; ·) is df(aᵀ; ·). So a rule is the function itself, and every order follows. That of the square
+root is a Sylvester equation, whose own rules are such equations.
 """
 
 from __future__ import annotations
@@ -19,6 +20,13 @@ from tinygraph.core.op import Array, imported, op
 from tinygraph.ops.linalg import adjoint, turned
 
 
+def _scipy(name: str, *args: Any) -> Array:
+    """Call a function of SciPy's that asks no protocol; an array that stands for others (a recording's) does it."""
+    function = imported(f"scipy.linalg.{name}")
+    stands_in = next((a for a in args if hasattr(a, "call_opaque")), None)
+    return function(*args) if stands_in is None else stands_in.call_opaque(function, args)
+
+
 def _corner(function: Callable[[Array], Array], a: Array, g: Array) -> Array:
     """The cotangent of a, from the cotangent g of a matrix function of it."""
     a = turned(a)
@@ -28,6 +36,7 @@ def _corner(function: Callable[[Array], Array], a: Array, g: Array) -> Array:
 
 
 @op(symbol="Aⁿ", numpy=np.linalg.matrix_power,
+    flops=lambda y, a, n: 2 * int(np.size(a)) * np.shape(a)[-1] * max(abs(n).bit_length() + abs(n).bit_count() - 2, 0),
     tex=(r"\sum_{k=1}^n (A^\top)^{k-1} g (A^\top)^{n-k}",),
     vjp=(lambda g, y, a, *, n: _corner(lambda m: np.linalg.matrix_power(m, n), a, g),))
 def matrix_power(a: Array, n: int) -> Array:
@@ -58,25 +67,57 @@ def expm(A: Array) -> Array:
     array([[1., 1.],
            [0., 1.]])
     """
-    return imported("scipy.linalg.expm")(A)
+    return _scipy("expm", A)
+
+
+def _sylvester_dq(g: Array, x: Array, a: Array, b: Array, q: Array, *, memo: dict[str, Array]) -> Array:
+    if not memo:
+        memo["c"] = solve_sylvester(turned(a), turned(b), g)
+    return memo["c"]
+
+
+def _sylvester_da(g: Array, x: Array, a: Array, b: Array, q: Array, *, memo: dict[str, Array]) -> Array:
+    return -np.matmul(_sylvester_dq(g, x, a, b, q, memo=memo), turned(x))
+
+
+def _sylvester_db(g: Array, x: Array, a: Array, b: Array, q: Array, *, memo: dict[str, Array]) -> Array:
+    return -np.matmul(turned(x), _sylvester_dq(g, x, a, b, q, memo=memo))
+
+
+_SYLVESTER = r"\int_0^\infty e^{-t A^\top} g e^{-t B^\top} \mathrm{dt}"
+
+
+@op(symbol="AX + XB", opaque=True, tex=(rf"-{_SYLVESTER} \cdot Y^\top", rf"-Y^\top \cdot {_SYLVESTER}", _SYLVESTER),
+    vjp=(_sylvester_da, _sylvester_db, _sylvester_dq))
+def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
+    """The x of a x + x b = q; by SciPy.
+
+    a: (m, m)   b: (n, n)   q: (m, n)  ->  (m, n)
+
+    >>> solve_sylvester(np.array([[1.0]]), np.array([[3.0]]), np.array([[8.0]]))
+    array([[2.]])
+    """
+    return imported("scipy.linalg.solve_sylvester")(a, b, q)
 
 
 def _sqrtm_da(g: Array, y: Array, A: Array) -> Array:
-    return _corner(sqrtm, A, g)
+    # dY Y + Y dY = dA. The corner of a larger root would lie on either side of the cut below a negative eigenvalue.
+    y = turned(y)
+    return solve_sylvester(y, y, g)
 
 
 @op(symbol="√", opaque=True, tex=(r"\int_0^\infty e^{-t Y^\top} g e^{-t Y^\top} \mathrm{dt}",), vjp=(_sqrtm_da,))
 def sqrtm(A: Array) -> Array:
     """The principal square root Y of a matrix, Y Y = A, whose eigenvalues have positive real parts; by SciPy.
 
-    A: (n, n), without eigenvalues that are negative or 0 if there is to be a gradient  ->  (n, n); complex where a real
-        A has a negative eigenvalue
+    A: (n, n), without the eigenvalue 0 if there is to be a gradient  ->  (n, n); complex where a real A has a negative
+        eigenvalue
 
     >>> sqrtm(np.array([[5.0, 4.0], [4.0, 5.0]])).round(12)
     array([[2., 1.],
            [1., 2.]])
     """
-    return imported("scipy.linalg.sqrtm")(A)
+    return _scipy("sqrtm", A)
 
 
 _TURNED = {"N": 0, "T": 1, "C": 2}
@@ -120,4 +161,4 @@ def solve_triangular(a: Array, b: Array, trans: Any = 0, lower: bool = False, un
     >>> solve_triangular(np.array([[2.0, 1.0], [0.0, 4.0]]), np.array([4.0, 8.0]))
     array([1., 2.])
     """
-    return imported("scipy.linalg.solve_triangular")(a, b, trans, lower, unit_diagonal, False, check_finite)
+    return _scipy("solve_triangular", a, b, trans, lower, unit_diagonal, False, check_finite)

@@ -23,7 +23,7 @@ def _read(y: Array, x: Array, **params: Any) -> int:
 
 def _direction(x: Array, size: Array) -> Array:
     """The derivative of |x|, which is 0 at 0."""
-    return np.conj(x) / np.where(size == 0, 1, size) if np.iscomplexobj(x) else np.sign(x)
+    return np.conj(x) / np.where(size == 0, np.inf, size) if np.iscomplexobj(x) else np.sign(x)
 
 
 def _shares(hits: Array, axis: Any) -> Array:
@@ -34,7 +34,7 @@ def _shares(hits: Array, axis: Any) -> Array:
 def _vector_back(g: Array, y: Array, x: Array, ord: Any, axes: tuple[int, ...]) -> Array:
     """The rule of a vector norm over ``axes``, which g and y still have with size 1."""
     if ord is None or ord == 2:
-        return g * (np.conj(x) / np.where(y == 0, 1, y))
+        return g * (np.conj(x) / np.where(y == 0, np.inf, y))  # 0 / ∞ is 0 to every order
     if ord == 0:
         return np.zeros_like(x)  # a count
     size = np.absolute(x)

@@ -7,6 +7,7 @@ the one element to the other; where q falls on an element, towards the next one.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -109,13 +110,15 @@ def _equal(g: Array, y: Array, a: Array, axis: Any) -> Array:
 def _rules(whole: float = 1, skip_nan: bool = False) -> dict[str, Rule | None]:
     """The rules of a quantile that is given in parts of ``whole``."""
     def to_array(g: Array, y: Array, a: Array, q: Array, weights: Array, *, axis: Any, method: str) -> Array:
+        if not math.prod(np.shape(a)):
+            return np.zeros_like(a)
         if weights is not None:
             return _equal(g, y, a, axis)
         c = _Neighbours(a, q / whole, axis, method, skip_nan).scattered(g)
         return np.where(np.isnan(a), 0, c) if skip_nan else c
 
     def to_q(g: Array, y: Array, a: Array, q: Array, weights: Array, *, axis: Any, method: str) -> Array:
-        if weights is not None:
+        if weights is not None or not math.prod(np.shape(a)):
             return np.zeros_like(q)
         pair = _Neighbours(a, q / whole, axis, method, skip_nan)
         return np.reshape(np.sum(pair.in_rows(g) * pair.slope(method) / whole, axis=0), np.shape(q))

@@ -148,7 +148,7 @@ def std_da(g: Array, y: Array, a: Array, where: Any, mean: Any, *, axis: Any, dd
             correction: Any) -> Array:
     """What a standard deviation gains as an element grows."""
     n = _freedom(y, a, where, axis, ddof, correction)
-    return _deviation(a, where, mean, axis) / n * spread(g / np.where(y == 0, 1, y), a, axis, keepdims)
+    return _deviation(a, where, mean, axis) / n * spread(g / np.where(y == 0, np.inf, y), a, axis, keepdims)
 
 
 def opposite(rule: Any) -> Any:
@@ -205,7 +205,7 @@ def logsumexp(a: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
     >>> logsumexp(np.array([1000.0, -np.inf]))
     np.float64(1000.0)
     """
-    top = np.max(a, axis, keepdims=True)
+    top = np.max(np.real(a), axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):
         y = np.log(np.sum(np.exp(a - top), axis, keepdims=keepdims))
@@ -222,7 +222,10 @@ def _others(x: Array) -> Array:
 def lined_up(a: Array, axis: Any) -> tuple[Array, Callable[[Array], Array]]:
     """An array with the reduced axes last and as one; and the way back from that shape."""
     ndim = len(np.shape(a))
-    axes = range(ndim) if axis is None else [i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
+    if axis is None or not ndim:  # of a number NumPy takes axis=0 and -1 too
+        axes: Any = range(ndim)
+    else:
+        axes = [i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
     order = [i for i in range(ndim) if i not in axes] + list(axes)
     turned = np.transpose(a, order)
     shape = np.shape(turned)

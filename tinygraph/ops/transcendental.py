@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.core.op import Array, op
+from tinygraph.ops.elementwise import sigmoid
 
 __all__ = ["acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh",
            "atan", "atan2", "atanh", "cos", "cosh", "exp", "exp2", "expm1", "hypot", "log", "log1p", "log2", "log10",
@@ -92,14 +93,19 @@ def log10(x: Array) -> Array:
     return np.log10(x)
 
 
-def _part(g: Array, y: Array, x: Array) -> Array:
-    """Share of exp(x) in the exp(y) that it is a summand of; 0 where both are 0."""
-    return g * np.exp(x - np.where(y == -np.inf, 0, y))
+def _part(g: Array, y: Array, x: Array, other: Array, base: float = 1) -> Array:
+    """Share of exp(x) in its sum with exp(other); 0 where both are 0.
+
+    It is exact where x is so large that y, a little larger, is rounded.
+    """
+    alike = np.isinf(x) & (x == other)  # whose difference would be none
+    share = sigmoid(base * (np.where(alike, 0, x) - np.where(alike, 0, other)))
+    return g * np.where(y == -np.inf, 0, share)
 
 
 @op(symbol="log Σ exp", numpy=np.logaddexp, flops=lambda y, a, b: 4 * int(np.size(y)),
     tex=(r"g \odot \exp(A - Y)", r"g \odot \exp(B - Y)"),
-    vjp=(lambda g, y, a, b: _part(g, y, a), lambda g, y, a, b: _part(g, y, b)))
+    vjp=(lambda g, y, a, b: _part(g, y, a, b), lambda g, y, a, b: _part(g, y, b, a)))
 def logaddexp(a: Array, b: Array) -> Array:
     """log(exp(a) + exp(b)), elementwise, without overflow.
 
@@ -109,13 +115,9 @@ def logaddexp(a: Array, b: Array) -> Array:
     return np.logaddexp(a, b)
 
 
-def _part2(g: Array, y: Array, x: Array) -> Array:
-    return g * np.exp2(x - np.where(y == -np.inf, 0, y))
-
-
 @op(symbol="log₂ Σ 2ˣ", numpy=np.logaddexp2, flops=lambda y, a, b: 4 * int(np.size(y)),
     tex=(r"g \odot 2^{A - Y}", r"g \odot 2^{B - Y}"),
-    vjp=(lambda g, y, a, b: _part2(g, y, a), lambda g, y, a, b: _part2(g, y, b)))
+    vjp=(lambda g, y, a, b: _part(g, y, a, b, LOG_2), lambda g, y, a, b: _part(g, y, b, a, LOG_2)))
 def logaddexp2(a: Array, b: Array) -> Array:
     """log2(2**a + 2**b), elementwise, without overflow.
 
@@ -188,11 +190,19 @@ def arctan(x: Array) -> Array:
     return np.arctan(x)
 
 
+def _turn(g: Array, x: Array, r: Array) -> Array:
+    """g x / r², 0 where r is; r² itself would be lost for a small or a large r."""
+    r = np.where(r == 0, np.inf, r)
+    return g * (x / r / r)
+
+
 @op(symbol="atan2", numpy=np.arctan2, flops=_size,
     tex=(r"\frac{X_2}{X_1^2 + X_2^2} g", r"-\frac{X_1}{X_1^2 + X_2^2} g"),
-    vjp=(lambda g, y, x1, x2: g * x2 / (x1 * x1 + x2 * x2), lambda g, y, x1, x2: -g * x1 / (x1 * x1 + x2 * x2)))
+    vjp=(lambda g, y, x1, x2: _turn(g, x2, np.hypot(x1, x2)), lambda g, y, x1, x2: -_turn(g, x1, np.hypot(x1, x2))))
 def arctan2(x1: Array, x2: Array) -> Array:
     """The angle in [-π, π] (radians) of the point whose ordinate is x1 and whose abscissa is x2, elementwise.
+
+    Its derivatives at (0, 0), around which the angle takes every value, are 0.
 
     >>> arctan2(0.0, 1.0)
     np.float64(0.0)
@@ -201,7 +211,7 @@ def arctan2(x1: Array, x2: Array) -> Array:
 
 
 def _leg(g: Array, y: Array, x: Array) -> Array:
-    return g * (x / np.where(y == 0, 1, y))
+    return g * (x / np.where(y == 0, np.inf, y))  # 0 / ∞ is 0 to every order
 
 
 @op(symbol="hypot", numpy=np.hypot, flops=_size,

@@ -11,12 +11,13 @@ import functools
 import html
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tinygraph.analysis import one_line
 from tinygraph.render.formula import Formula, Fraction, Run
-from tinygraph.render.metrics import SIZES, circle, letters
+from tinygraph.render.layout import columns
+from tinygraph.render.metrics import SIZES, circle, letters, printed, wire_size
 from tinygraph.render.scene import COLOURS, Box, Group, Scene, Wire
 
 FONT = "DejaVu Sans"
@@ -45,7 +46,7 @@ def dot(scene: Scene, background: str = "transparent") -> str:
     >>> tg.draw(tg.tensor(1.0, name="<b>")).source.count("&lt;b&gt;")
     1
     """
-    space = 0.2 if scene.dense else 0.5
+    space = 0.2 if scene.dense else 0.6
     label = _caption(scene)
     head = [
         "digraph G {",
@@ -66,19 +67,23 @@ def dot(scene: Scene, background: str = "transparent") -> str:
             box) if box.kind == "fan" else _end(box, box.id in gradients)
         framed[box.group].append(f"  {box.id} [{text}{row}]")
     entries = _entries(scene, sides)
+    ways = _ways(scene, kinds)
     frames = {box.id: box.group for box in scene.boxes} | {wire.id: wire.group for wire in scene.wires}
+    # Side inputs end one below the other, or the lines from one would have to go around the text of another.
+    wide = {wire.id: max(wire_size(peer)[0] for peer in each.below) for each in sides.values() for wire in each.below}
     for wire in scene.wires:
         into = ", minlen=3" if wire.target in sides and wire.group != frames[wire.target] and not wire.side else ""
-        table, *edges = _wire(wire, kinds, entries.get(wire.id), scene.straight, into)
-        framed[wire.group].append(table)
+        nodes, edges = _wire(wire, kinds, entries.get(wire.id), scene.straight, into, ways.get(wire.id, 0),
+                             wide.get(wire.id, 24.0))
+        framed[wire.group] += nodes
         framed[""] += edges
     for above, main, below in sides.values():
         _stack([_stands_for(wire) for wire in (*above, main, *below)], frames, framed)
-    for peers in _peers(scene, kinds):
-        _stack(peers, frames, framed)
+    if scene.order:
+        _stack(scene.order, frames, framed)
     for group in reversed(scene.groups):
         framed[group.parent] += _cluster(group, framed[group.id])
-    return "\n".join([*head, *filter(None, framed[""]), "}", ""])
+    return "\n".join([*head, *framed[""], "}", ""])
 
 
 def _stack(ids: Sequence[str], frames: dict[str, str], framed: dict[str, list[str]]) -> None:
@@ -114,17 +119,16 @@ def _fact(text: str) -> str:
     return f'<FONT COLOR="{COLOURS["quiet"]}" POINT-SIZE="11">{_escaped(text)}</FONT>'
 
 
-def _peers(scene: Scene, kinds: dict[str, str]) -> Iterator[Sequence[str]]:
-    """What stands one below the other: the beginnings of the lines that were asked for, and their long wires."""
-    yield scene.order
-    long: dict[int, Wire] = {}
-    for wire in scene.wires if scene.straight > 1 else ():
-        if wire.row is not None and wire.row < scene.straight and _has_table(wire) and kinds[wire.source] in _INNER:
-            known = long.setdefault(wire.row, wire)
-            if kinds[known.source] != "fan" and kinds[wire.source] == "fan":
-                long[wire.row] = wire
-    if any(kinds[wire.source] == "fan" for wire in long.values()):
-        yield [long[row].id for row in sorted(long)]
+def _ways(scene: Scene, kinds: dict[str, str]) -> dict[str, int]:
+    """How many columns a wire passes that goes on from a fan-out point along a line that was asked for.
+
+    Going through a waypoint in each, its two lines stay together and straight; Graphviz would have them part.
+    """
+    if scene.straight == 1:
+        return {}
+    column = columns(scene)
+    return {wire.id: column[wire.target] - column[wire.id] - 1 for wire in scene.wires
+            if wire.texts and wire.row is not None and wire.row < scene.straight and kinds[wire.source] == "fan"}
 
 
 class _Sides(NamedTuple):
@@ -146,7 +150,7 @@ def _sides(scene: Scene) -> dict[str, _Sides]:
     for wire in scene.wires:
         if wire.side and wire.target in main:
             sides = found.setdefault(wire.target, _Sides([], main[wire.target], []))
-            (sides.above if wire.passive and _has_table(wire) else sides.below).append(wire)
+            (sides.above if wire.passive and wire.texts else sides.below).append(wire)
     return found
 
 
@@ -167,13 +171,9 @@ def _entries(scene: Scene, sides: dict[str, _Sides]) -> dict[str, tuple[str, str
     return entries
 
 
-def _has_table(wire: Wire) -> bool:
-    return bool(wire.above) or wire.gradient
-
-
 def _stands_for(wire: Wire) -> str:
     """The node next to the op: the wire's own, or where it has no text the box it comes from."""
-    return wire.id if _has_table(wire) else wire.source
+    return wire.id if wire.texts else wire.source
 
 
 def _op(box: Box, shafts: int) -> str:
@@ -221,36 +221,53 @@ def _end(box: Box, gradient: bool) -> str:
         table = f"{_TABLE}{rows}</TABLE>"
     if gradient:
         label = f'<TD ROWSPAN="5">{table}</TD>'
-        heights = [(9, ""), (1, ' PORT="f"'), (GAP, ""), (1, ' PORT="b"'), (9, "")]
+        heights = [(9, ""), (1, ' PORT="f"'), (GAP, ' PORT="m"'), (1, ' PORT="b"'), (9, "")]
         cells = [f'<TD{port} HEIGHT="{height}" WIDTH="1"></TD>' for height, port in heights]
         first = f"{cells[0]}{label}" if box.kind == "root" else f"{label}{cells[0]}"
         table = f"{_TABLE}<TR>{first}</TR>{''.join(f'<TR>{cell}</TR>' for cell in cells[1:])}</TABLE>"
     return f'id="{box.id}", class="{box.kind}", tooltip="{_quoted(box.tip)}", label=<{table}>'
 
 
-def _wire(wire: Wire, kinds: dict[str, str], entry: tuple[str, str] | None, straight: int,
-          into: str) -> list[str]:
-    """The node that stands for a wire, if any does, and the edges to and from it.
+def _wire(wire: Wire, kinds: dict[str, str], entry: tuple[str, str] | None, straight: int, into: str,
+          ways: int, wide: float) -> tuple[list[str], list[str]]:
+    """The nodes that stand for a wire, if any do, and the edges to, between and from them.
 
     entry: where they end   straight: how many rows are main lines   into: keeps it left of the frame that it leads into
+    ways: how many waypoints it goes through after its text   wide: how wide its text is at least (points)
     """
     ink = COLOURS["quiet" if wire.passive else "ink"]
-    weight = 1 if wire.passive and wire.row is None else 2 if wire.row is None else 20 if wire.row < straight else 5
+    main = wire.row is not None and wire.row < straight
+    weight = 20 if main else 5 if wire.row is not None else 1 if wire.passive else 2
     tail, back_at = _ports(wire.source, kinds, wire.gradient, "e")
     head, back_from = entry or _ports(wire.target, kinds, wire.gradient, "w")
-    forward = f'class="forward {wire.id}", color="{ink}", weight={weight}'
     arrow = "dir=none, " if kinds[wire.target] == "fan" else ""
-    if not _has_table(wire):
-        return ["", f"  {tail} -> {head} [{arrow}{forward}{into}]"]
-    group = f', group="row{wire.row}"' if wire.row is not None else ""
-    lines = [f'  {wire.id} [id="{wire.id}", class="wire"{group}, label=<{_shafts(wire, ink)}>]',
-             f"  {tail} -> {wire.id}:f:w [dir=none, {forward}]",
-             f"  {wire.id}:f:e -> {head} [{arrow}{forward}{into}]"]
+    forward = f'class="forward {wire.id}", color="{ink}", weight={weight}'
+    backward = f'class="backward {wire.id}", color="{COLOURS["backward"]}", weight={weight}'
+    if not wire.texts:
+        edges = [f"  {tail} -> {head} [{arrow}{forward}{into}]"]
+        if wire.gradient:
+            edges.append(f"  {back_at} -> {back_from} [dir=back, {backward}{into}]")
+        return [], edges
+    # Its lines: the port that they go through, where they begin and end, and their arrows at either end.
+    lanes = [("f", tail, head, "dir=none, ", arrow, forward)]
     if wire.gradient:
-        backward = f'class="backward {wire.id}", color="{COLOURS["backward"]}", weight={weight}'
-        lines += [f"  {back_at} -> {wire.id}:b:w [dir=back, {backward}]",
-                  f"  {wire.id}:b:e -> {back_from} [dir=none, {backward}{into}]"]
-    return lines
+        lanes.append(("b", back_at, back_from, "dir=back, ", "dir=none, ", backward))
+    # Between the two lines, so that neither pulls a box to its own height. A frame pulls with 128.
+    if wire.gradient and wire.row is not None and (kinds[wire.source] != "fan" or ways):
+        start, end = (box if kinds[box] in _INNER else f"{box}:m:{side}"
+                      for box, side in ((wire.source, "e"), (wire.target, "w")))
+        lanes.append(("m", start, end, "", "", f"style=invis, weight={1000 if main else 10}"))
+    group = f', group="row{wire.row}"' if wire.row is not None else ""
+    nodes = [f'  {wire.id} [id="{wire.id}", class="wire"{group}, label=<{_shafts(wire, ink, int(wide))}>]']
+    nodes += [f'  {wire.id}_{n} [class="way {wire.id}", label=<{_TABLE}{_two_lines(ink, 1)}</TABLE>>]'
+              for n in range(ways)]
+    stops = [wire.id, *(f"{wire.id}_{n}" for n in range(ways))]
+    edges = []
+    for port, start, end, first, last, look in lanes:
+        edges.append(f"  {start} -> {wire.id}:{port}:w [{first}{look}]")
+        edges += [f"  {a}:{port}:e -> {b}:{port}:w [dir=none, {look}]" for a, b in itertools.pairwise(stops)]
+        edges.append(f"  {stops[-1]}:{port}:e -> {end} [{last}{look}{into}]")
+    return nodes, edges
 
 
 def _ports(box: str, kinds: dict[str, str], gradient: bool, side: str) -> tuple[str, str]:
@@ -260,14 +277,18 @@ def _ports(box: str, kinds: dict[str, str], gradient: bool, side: str) -> tuple[
     return (f"{box}:f:{side}", f"{box}:b:{side}") if gradient else (f"{box}:{side}", "")
 
 
-def _shafts(wire: Wire, ink: str) -> str:
-    rows = [f"<TR><TD>{_line(line)}</TD></TR>" for line in wire.above]
-    rows.append(f'<TR><TD PORT="f" HEIGHT="1" WIDTH="24" BGCOLOR="{ink}"></TD></TR>')
-    if wire.gradient:
-        rows.append(f'<TR><TD HEIGHT="{GAP}"></TD></TR>')
-        rows.append(f'<TR><TD PORT="b" HEIGHT="1" BGCOLOR="{COLOURS["backward"]}"></TD></TR>')
-        rows += [f"<TR><TD>{_line(line)}</TD></TR>" for line in wire.below]
-    return f"{_TABLE}{''.join(rows)}</TABLE>"
+def _shafts(wire: Wire, ink: str, wide: int) -> str:
+    above = "".join(f"<TR><TD>{_line(line)}</TD></TR>" for line in wire.above)
+    if not wire.gradient:
+        return f'{_TABLE}{above}<TR><TD PORT="f" HEIGHT="1" WIDTH="{wide}" BGCOLOR="{ink}"></TD></TR></TABLE>'
+    below = "".join(f"<TR><TD>{_line(line)}</TD></TR>" for line in wire.below)
+    return f"{_TABLE}{above}{_two_lines(ink, wide)}{below}</TABLE>"
+
+
+def _two_lines(ink: str, width: int) -> str:
+    """The rows of a table that are a wire's two lines, and the gap between them."""
+    return (f'<TR><TD PORT="f" HEIGHT="1" WIDTH="{width}" BGCOLOR="{ink}"></TD></TR><TR><TD PORT="m" HEIGHT="{GAP}">'
+            f'</TD></TR><TR><TD PORT="b" HEIGHT="1" BGCOLOR="{COLOURS["backward"]}"></TD></TR>')
 
 
 def _line(line: Formula) -> str:
@@ -312,7 +333,7 @@ def _text(line: Formula, size: float | None = None, colour: str | None = None) -
 @functools.lru_cache(maxsize=4096)
 def _run(run: Run, size: float | None, colour: str | None) -> tuple[str, str]:
     """The FONT of a run, and what stands in it."""
-    text = _escaped(run.text)
+    text = _escaped(printed(run.text))
     text = f"<I>{text}</I>" if run.italic else text
     text = f"<B>{text}</B>" if run.bold else text
     own = run.role != "name"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from tinygraph.render.formula import Formula, Fraction, Run
-from tinygraph.render.scene import Box
+from tinygraph.render.scene import Box, Wire
 
 SIZES = {"name": 14.0, "fact": 10.0, "gradient": 12.0, "amount": 10.5, "alarm": 10.0}
 """The size of a run of text by its role (points)."""
+
+TWIN = 4.0
+"""Each line of a pair lies so far from the middle (points)."""
 
 BOLD = 1.14
 """How much wider bold letters are."""
@@ -37,9 +41,21 @@ def width(text: str, size: float, bold: bool = False) -> float:
     return hundredths / 100 * size * (BOLD if bold else 1)
 
 
+_HYPHENS = re.compile(r"(?<![^\s(,])-(?=[\d.]|inf)")
+
+
+def printed(text: str) -> str:
+    """What a picture prints of a text: before a number a minus, which is as wide as a plus, in place of the hyphen.
+
+    >>> printed("(-0.5, 1e-09), x-1")
+    '(−0.5, 1e-09), x-1'
+    """
+    return _HYPHENS.sub("−", text) if "-" in text else text
+
+
 def run_width(run: Run, size: float | None = None) -> float:
     """How wide a run of text is (points)."""
-    return width(run.text, size or SIZES[run.role], run.bold)
+    return width(printed(run.text), size or SIZES[run.role], run.bold)
 
 
 def line_size(line: Formula, size: float | None = None) -> tuple[float, float]:
@@ -96,3 +112,11 @@ def box_size(box: Box) -> tuple[float, float]:
     sizes = [line_size(line, None if box.kind == "group" else end_size(box)) for line in box.text]
     pad = 22 if box.kind == "group" else 6
     return pad + max((wide for wide, _ in sizes), default=0), pad + sum(high for _, high in sizes)
+
+
+def wire_size(wire: Wire) -> tuple[float, float, float]:
+    """How wide a wire's texts are, how far they reach above its middle, and how far below."""
+    above, below = [line_size(line) for line in wire.above], [line_size(line) for line in wire.below]
+    lift = TWIN if wire.gradient else 0.0
+    wide = max([24.0, *(8 + wide for wide, _ in (*above, *below))])
+    return wide, lift + 3 + sum(high for _, high in above), lift + 3 + sum(high for _, high in below)

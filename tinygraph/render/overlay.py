@@ -96,7 +96,7 @@ def noted(scene: Scene, graph: Graph, homes: Sequence[str], notes: Notes) -> Sce
         line = one_line(note, LONGEST)
         remarks.setdefault(homes[id], []).append(line)
         told.append(f"{graph[id].op or one_line(graph[id].name or '') or 'leaf'} #{id}: {line}")
-    boxes = tuple(dataclasses.replace(box, remarks=(*box.remarks, *remarks[box.id]), alarm=True)
+    boxes = tuple(box._replace(remarks=(*box.remarks, *remarks[box.id]), alarm=True)
                   if box.id in remarks else box for box in scene.boxes)
     return dataclasses.replace(scene, boxes=boxes, note=_told(scene.note, told))
 
@@ -108,7 +108,7 @@ def _told(note: str, found: Sequence[str]) -> str:
 
 
 def _filled(box: Box, colour: str, remark: str) -> Box:
-    return dataclasses.replace(box, fill=colour, remarks=(*box.remarks, remark))
+    return box._replace(fill=colour, remarks=(*box.remarks, remark))
 
 
 def _measured(graph: Graph, by: Measure, seed: Array | None) -> tuple[str, str, Amounts]:

@@ -11,15 +11,17 @@ import math
 from typing import NamedTuple
 
 from tinygraph.render.formula import Formula, Fraction, Run
-from tinygraph.render.layout import TWIN, Layout, Spot, place
+from tinygraph.render.layout import Layout, Spot, place
 from tinygraph.render.metrics import (
     FRACTION_SPACE,
     SIZES,
+    TWIN,
     circle,
     end_size,
     fraction_width,
     letters,
     line_size,
+    printed,
     run_width,
     width,
 )
@@ -246,7 +248,7 @@ def _spans(runs: list[Run], x: float, y: float, size: float | None = None, colou
         look = f' font-size="{size or SIZES[run.role]:g}" fill="{COLOURS[colour or _ROLES[run.role]].lower()}"'
         look += ' font-style="italic"' if run.italic else ""
         look += ' font-weight="bold"' if run.bold else ""
-        spans.append(f"<tspan{look}>{_text_of(run.text)}</tspan>")
+        spans.append(f"<tspan{look}>{_text_of(printed(run.text))}</tspan>")
     return f'<text xml:space="preserve" text-anchor="middle" x="{x:.1f}" y="{y:.1f}">{"".join(spans)}</text>'
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.analysis import Graph, GraphNode, one_line
+from tinygraph.ask.derive.lecture import HIDDEN
 from tinygraph.ask.derive.tex import escaped
 from tinygraph.core.node import Node
 
@@ -69,7 +70,7 @@ class Names:
         for out in node.outputs:
             if out not in self.of:
                 self.of[out] = self._free(sums[node.id])
-        if op.hidden:
+        if op.name in HIDDEN:
             self.hidden[node.id] = self._free("Y")
 
     def has_rows(self, x: Any) -> bool:

@@ -19,7 +19,7 @@ from tinygraph.core.op import Handle
 
 STYLE = ("body{font:1rem/1.6 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
          "color-scheme:light dark}math{font-size:1.15em}.shapes,.where{opacity:.7}"
-         ".line{margin:.5rem 0 .5rem 1.5rem;display:flex;gap:1.5rem;flex-wrap:wrap;align-items:center}")
+         ".line{margin:.5rem 0 .5rem 1.5rem;display:flex;gap:1.5rem;flex-wrap:wrap;align-items:center;overflow-x:auto}")
 
 
 @dataclass(frozen=True)
