@@ -1,4 +1,4 @@
-"""The most memory that a step of the lecture's network takes, batch 100, as tracemalloc sees it, to which NumPy reports.
+"""The most memory that a step of the lecture's network takes, batch 100, by tracemalloc, to which NumPy reports.
 
 What a step leaves behind for the next one, gradients and what layers remember, is dropped at its end, so that nothing
 is left out because it was there before. A compiled step's buffers stay, and are counted.
