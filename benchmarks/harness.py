@@ -79,7 +79,8 @@ class Case:
             compared with. Making one may raise Missing.
         goals: What should come out.
         dtype: Says how closely the answers should agree.
-        kind: "time" (seconds) or "memory" (the most that one step takes, as tracemalloc sees it, in bytes).
+        kind: "time" (seconds), "told" (seconds that a step itself gives back), or "memory" (the most that one step
+            takes, as tracemalloc sees it, in bytes).
         steps: How many steps the compared answer is of.
     """
 
@@ -154,7 +155,7 @@ def run(case: Case, seconds: float) -> Result:
         except Exception as error:  # a peer may fail in any way
             failed[name] = _failure(error)
     sides, refused = compared(case, sides)
-    measure = interleave if case.kind == "time" else peaks
+    measure = {"time": interleave, "told": told, "memory": peaks}[case.kind]
     return Result(case, tuple(measure(sides, seconds)), failed | refused, missing)
 
 
@@ -209,6 +210,8 @@ def interleave(sides: Mapping[str, Side], seconds: float) -> list[Measured]:
     taken: dict[str, list[float]] = {name: [] for name in sides}
     wall, processor = dict.fromkeys(sides, 0.0), dict.fromkeys(sides, 0.0)
     order, draw = list(sides), random.Random(0)
+    if not order:
+        return []
     gc.collect()
     gc.freeze()  # what the libraries made on import is none of the steps' garbage
     end = time.perf_counter() + seconds
@@ -225,8 +228,6 @@ def interleave(sides: Mapping[str, Side], seconds: float) -> list[Measured]:
             taken[name].append(passed / number / sides[name].per)
             wall[name] += passed
             processor[name] += time.process_time() - used
-        if not order:
-            break
     gc.unfreeze()
     return [Measured(name, tuple(times), processor[name] / wall[name]) for name, times in taken.items()]
 
@@ -236,6 +237,16 @@ def _calls(side: Side) -> int:
     begin = time.perf_counter()
     side.step()
     return max(1, math.ceil(TURN / (time.perf_counter() - begin)))
+
+
+def told(sides: Mapping[str, Side], seconds: float) -> list[Measured]:
+    """What the steps say that they took, in turn, for about so many seconds in all."""
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(next(iter(taken.values()))) < 5:
+        for name, side in sides.items():
+            taken[name].append(side.step() / side.per)
+    return [Measured(name, tuple(times)) for name, times in taken.items()]
 
 
 def peaks(sides: Mapping[str, Side], seconds: float) -> list[Measured]:

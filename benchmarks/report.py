@@ -99,7 +99,7 @@ def amount(value: float, kind: str) -> str:
     >>> amount(2.5e-6, "time"), amount(3_200_000, "memory")
     ('2.5 µs', '3.2 MB')
     """
-    units = (((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")) if kind == "time" else
+    units = (((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")) if kind != "memory" else
              ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")))
     size, unit = next((pair for pair in units if value >= pair[0]), units[-1])
     return f"{value / size:.3g} {unit}" if value < 999.5 * size else f"{value / size:,.0f} {unit}"
