@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from tinygraph.compiler import passes
+from tinygraph.compiler.calls import copy, getitem, setitem
 from tinygraph.compiler.memory import LINE, Buffer, arranged
 from tinygraph.compiler.plan import Plan, Step, Value
-from tinygraph.compiler.record import Trace, Traced, copy, getitem, setitem
+from tinygraph.compiler.record import Trace, Traced
 from tinygraph.compiler.source import printed
 
 
@@ -23,6 +24,11 @@ def recorded(function, *arrays):
     results = function(*(Traced(trace, v, a) for v, a in zip(inputs, arrays, strict=True)))
     results = results if isinstance(results, tuple) else (results,)
     return Plan(tuple(inputs), (), tuple(trace.steps), (), tuple(r.value for r in results))
+
+
+def recorded_after(change, function, *arrays):
+    """The plan of a function after one pass."""
+    return change(recorded(function, *arrays))
 
 
 def names(plan):
@@ -63,7 +69,8 @@ def test_dead_code_goes_and_checks_stay():
 
 @pytest.mark.parametrize("f", [
     lambda x: np.exp(x.copy()), lambda x: np.exp(x.astype(float)), lambda x: np.exp(np.reshape(x, (6, 4))),
-    lambda x: np.exp(np.broadcast_to(x, (6, 4))), lambda x: np.exp(x * 1.0), lambda x: np.exp(x / np.float64(1)),
+    lambda x: np.exp(np.broadcast_to(x, (6, 4))), lambda x: np.exp(x * 1.0), lambda x: np.exp(1.0 * x),
+    lambda x: np.exp(x / np.float64(1)),
 ])
 def test_what_changes_nothing_goes(f):
     assert names(same_results(f, X, passes_=[passes.aliases])) == ["exp"]
@@ -113,6 +120,36 @@ def test_row_sums_are_products_and_the_rest_is_not():
     def f(x):
         return np.sum(x, axis=0), np.sum(x, axis=1)
     assert names(same_results(f, X, passes_=[passes.sums, passes.row_sums])) == ["matmul", "sum"]
+
+
+@pytest.mark.parametrize(("shapes", "name"), [
+    (((6, 4), (4, 3)), "dot"), (((6, 4), (4,)), "dot"), (((6,), (6, 4)), "dot"), (((6, 1), (1, 4)), "dot"),
+    (((2, 6, 4), (4, 3)), "matmul"),
+])
+def test_products_of_matrices_and_vectors_go_straight_to_blas(shapes, name):
+    a, b = (np.random.default_rng(0).standard_normal(shape) for shape in shapes)
+    assert names(same_results(np.matmul, a, b, passes_=[passes.products])) == [name]
+    assert names(recorded_after(passes.products, np.matmul, a, b.astype(np.float32))) == ["matmul"]
+
+
+def test_a_constant_array_of_equal_elements_is_a_number_where_the_shape_stays():
+    def f(x):
+        return np.full((6, 4), 2.0, like=x) * x, np.full((6, 4), 2.0, like=x) * x[:1], np.zeros(4, like=x) - x
+    plan = same_results(f, X, passes_=[passes.constants, passes.uniform])
+    assert [np.shape(step.args[0]) for step in plan.steps if step.function is np.multiply] == [(), (6, 4)]
+    mixed = np.where(X[0] > 0, 0.0, -0.0)
+    plan = recorded_after(passes.uniform, lambda x: (np.copysign(x, mixed), np.copysign(x, np.zeros(4))), X)
+    assert [np.shape(step.args[1]) for step in plan.steps] == [(4,), ()]
+
+
+def test_numbers_become_arrays_of_the_dtype_that_numpy_computes_in():
+    x, n = X.astype(np.float32), np.arange(5)
+    with np.errstate(over="ignore"):
+        plan = same_results(lambda x, n: (x * 0.1, x * np.float64(0.1), n * 2, n * 0.5, n > 2**70, x * 1e300, x > True),
+                            x, n, passes_=[passes.numbers])
+    args = [step.args[1] for step in plan.steps]
+    assert [a.dtype.name if isinstance(a, Value) else a for a in args] == [
+        "float32", "float64", "int64", "float64", 2**70, "float32", True]
 
 
 def test_broadcasts_are_left_to_their_users():

@@ -12,6 +12,7 @@ import pytest
 
 import tinygraph as tg
 from tinygraph.ask import lint as linter
+from tinygraph.ask.lint.rule import load_plugins
 
 ROOT = Path(__file__).parents[1]
 
@@ -542,30 +543,42 @@ def test_nothing_changes_by_being_asked():
     assert called == []
 
 
-def test_a_plugin_is_loaded_from_its_entry_point(monkeypatch):
-    class Entry:
-        def load(self):
-            @linter.rule("MINE001", "too deep", "Make it shallower.")
-            def too_deep(view):
-                if len(view.graph) > 2:
-                    yield view.graph[-1], f"{len(view.graph)} nodes"
+THEIR_RULES = '''
+from tinygraph.ask.lint import rule
 
-    def entry_points(*, group):
-        return [Entry()] if group == "tinygraph.lint" else []
 
-    monkeypatch.setattr("importlib.metadata.entry_points", entry_points)
-    linter.rule.__globals__["load_plugins"].cache_clear()
+@rule("MINE001", "too deep", "Make it shallower.")
+def too_deep(view):
+    """More than three nodes are hard to follow."""
+    if len(view.graph) > 3:
+        yield view.graph.nodes[-1], f"{len(view.graph)} nodes"
+'''
+
+
+def test_another_package_registers_rules_by_an_entry_point(tmp_path, monkeypatch):
+    (tmp_path / "their_rules.py").write_text(THEIR_RULES)
+    info = tmp_path / "their_rules-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-rules\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[tinygraph.lint]\ntheirs = their_rules\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    load_plugins.cache_clear()
     try:
         x = param(3)
-        assert [(f.rule, f.sentence) for f in tg.lint((x * 2).sum() * 3)] == [("MINE001", "4 nodes")]
+        (finding,) = tg.lint((x * 2).sum() * 3)
+        assert (finding.rule, finding.sentence, finding.remedy) == ("MINE001", "4 nodes", "Make it shallower.")
         assert [f.rule for f in tg.lint(x * 2)] == []
-        with pytest.raises(TypeError, match="registered already"):
-            Entry().load()
+        assert [f.rule for f in tg.lint((x * 2).sum() * 3, ignore="MINE")] == []
     finally:
         linter.RULES.pop("MINE001", None)
-        linter.rule.__globals__["load_plugins"].cache_clear()
+        load_plugins.cache_clear()
+
+
+def test_a_rule_needs_an_id_of_its_own():
     with pytest.raises(TypeError, match="capital letters"):
         linter.rule("mine", "", "")
+    with pytest.raises(TypeError, match="TG101 is registered already, as 'log of softmax'"):
+        linter.rule("TG101", "", "")(lambda view: iter(()))
 
 
 def test_an_integer_or_complex_or_empty_graph_is_no_trouble():

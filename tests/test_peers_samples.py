@@ -22,8 +22,8 @@ WORDS = """
     abs acos acosh add asin asinh atan atan2 atanh conj copysign cos cosh deg2rad exp exp2 expm1 fmax fmin float_power
     hypot imag log log10 log1p log2 logaddexp logaddexp2 maximum minimum mul:multiply neg:negative positive pow rad2deg
     real reciprocal remainder sigmoid sin sinc sinh sqrt square sub:subtract tan tanh true_divide matmul inner outer
-    kron vdot dot mv:matvec mm:matmul bmm:matmul angle fliplr flipud ravel trace diagonal diag diagflat tril triu roll take
-    cumsum cumprod sum mean prod amax amin nansum nanmean logsumexp quantile nanquantile stack movedim:moveaxis
+    kron vdot dot mv:matvec mm:matmul bmm:matmul angle fliplr flipud ravel trace diagonal diag diagflat tril triu roll
+    take cumsum cumprod sum mean prod amax amin nansum nanmean logsumexp quantile nanquantile stack movedim:moveaxis
     transpose:swapaxes unsqueeze:expand_dims trapezoid linalg.inv linalg.det linalg.slogdet linalg.pinv linalg.eigvalsh
     linalg.svdvals linalg.cholesky linalg.matrix_power linalg.multi_dot linalg.norm linalg.vector_norm linalg.cross
     linalg.tensorinv linalg.vecdot fft.fft fft.ifft fft.rfft fft.irfft fft.hfft fft.ihfft fft.fft2 fft.ifft2 fft.rfft2

@@ -56,6 +56,7 @@ from tinygraph.core.errors import (
     TraceError,
     UnsupportedError,
 )
+from tinygraph.core.memory import keep_freed as _keep_freed
 from tinygraph.core.op import LATER, OPS, find, op
 from tinygraph.ops.choice import *
 from tinygraph.ops.complex import *
@@ -90,8 +91,10 @@ if TYPE_CHECKING:
     from tinygraph.nn.wrap import wrap_layer
     from tinygraph.ops.applying import *
     from tinygraph.ops.bessel import *
+    from tinygraph.ops.conv import *
     from tinygraph.ops.einsum import *
     from tinygraph.ops.padding import *
+    from tinygraph.ops.pool import *
     from tinygraph.ops.quantile import *
     from tinygraph.ops.sampled import *
     from tinygraph.ops.windows import *
@@ -138,8 +141,8 @@ _LATER = {name: module for module, names in {
 }.items() for name in names.split()}
 _MODULES = {"data", "fft", "linalg", "nn", "optim", "random", "scipy", "testing", "training"}
 LATER += [f"tinygraph.ops.{name}" for name in (
-    "applying", "bessel", "decompositions", "determinants", "einsum", "fft", "gamma", "matrix_functions", "norms",
-    "padding", "quantile", "sampled", "solving", "special", "stacks", "windows")]
+    "applying", "bessel", "conv", "decompositions", "determinants", "einsum", "fft", "gamma", "matrix_functions",
+    "norms", "padding", "pool", "quantile", "sampled", "solving", "special", "stacks", "windows")]
 
 
 def _display(thing: Any) -> dict[str, str]:
@@ -159,6 +162,8 @@ def _differences(*graphs: Any, **tolerances: float) -> Any:
 HOOKS["display"] = _display
 HOOKS["failure"] = _failure
 HOOKS["diff"] = _differences
+
+_keep_freed()
 
 
 def _offered() -> dict[str, Any]:

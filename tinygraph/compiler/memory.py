@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.plan import Plan, Step, Value
+from tinygraph.compiler.calls import MAYBE_VIEWS
+from tinygraph.compiler.plan import Chain, Plan, Step, Value, values_in
 
 WITH_OUT = {np.sum, np.max, np.min, np.mean, np.prod, np.add.reduce, np.multiply.reduce, np.maximum.reduce,
             np.minimum.reduce, np.dot}
@@ -86,7 +87,9 @@ class Memory:
 
     def _place(self, i: int, step: Step, made: list[Buffer]) -> None:
         if step.replaces is not None:
-            if self._dies(step.replaces, i, step):
+            views = any(view.function in MAYBE_VIEWS for view in step.path)  # views of arrays in C order alone
+            read = step.replaces in values_in((step.args[1:], step.kwargs))
+            if self._dies(step.replaces, i, step) and not read and (not views or step.replaces in self._held):
                 self._hand_over(step.replaces, step.result)
             else:
                 self.fresh.add(step.result)
@@ -103,10 +106,12 @@ class Memory:
 
     def _operand(self, i: int, step: Step, result: Value) -> Value | None:
         """The argument that an elementwise call may write its result over."""
-        if result.shape and is_elementwise(step):
+        chain = step.function if isinstance(step.function, Chain) else None
+        if result.shape and (chain is not None or is_elementwise(step)):
             for value in step.reads:
                 if (value.shape, value.dtype) == (result.shape, result.dtype) and self._dies(value, i, step) \
-                        and (result not in self._returned or value in self.fresh):
+                        and (result not in self._returned or value in self.fresh) \
+                        and (chain is None or chain.may_overwrite(value, result)):
                     return value
         return None
 
@@ -122,12 +127,18 @@ class Memory:
         if value in self._held:
             self._held[result] = self._held.pop(value)
         else:
+            self.fresh.remove(value)
             self.fresh.add(result)
 
 
 def takes_out(step: Step) -> bool:
     """Whether a call can write its result into an array that is there."""
-    return (isinstance(step.function, np.ufunc) and step.function.nout == 1) or step.function in WITH_OUT
+    function: Any = step.function
+    if isinstance(getattr(function, "__self__", None), np.random.Generator):
+        return function.__name__ in ("random", "standard_normal", "standard_exponential")
+    if isinstance(function, np.ufunc):
+        return function.nout == 1
+    return function in WITH_OUT or isinstance(function, Chain)
 
 
 def is_elementwise(step: Step) -> bool:

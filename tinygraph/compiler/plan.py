@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,6 +30,34 @@ class Value:
         return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
 
 
+class View(NamedTuple):
+    """A way to look at an array: ``function(*args, **kwargs)`` with `HERE` in its place; ``at``: which of several."""
+
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    at: int | None = None
+
+    def filled(self, x: Any) -> tuple[Any, ...]:
+        """The arguments with an array, or what stands for it, in its place."""
+        args: tuple[Any, ...] = mapped(self.args, lambda a: x if a is HERE else a)
+        return args
+
+    def of(self, x: Any) -> Any:
+        """The view of an array."""
+        result = self.function(*self.filled(x), **self.kwargs)
+        return result if self.at is None else result[self.at]
+
+
+class _Here:
+    def __repr__(self) -> str:
+        return "HERE"
+
+
+HERE = _Here()
+"""The array that a `View` looks at."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """One call: ``result = function(*args, **kwargs)``, where Values stand for arrays, also inside containers.
@@ -37,8 +65,12 @@ class Step:
     Attributes:
         result: The Value it assigns; a tuple of them where the function gives several; None for a check of values.
         why: The op and the line of the user's code that it comes from.
-        replaces: The argument that the call overwrites (setitem); whoever needs it later must have it copied.
-        shares: The argument in whose memory the result lies, where it is a view.
+        replaces: The first argument, where the call writes into it (setitem): what it becomes is ``result``, and what
+            the function itself gives is nothing. Whoever needs the argument later must have it copied.
+        shares: The argument in whose memory the result lies or may lie, where it is a view.
+        path: With ``replaces``: the call writes into this view of the array, one view after the other.
+        effect: The call does more than give a result (it draws from a generator): it is made once, in its place,
+            whatever becomes of its result.
     """
 
     function: Callable[..., Any]
@@ -48,6 +80,8 @@ class Step:
     why: str = ""
     replaces: Value | None = None
     shares: Value | None = None
+    path: tuple[View, ...] = ()
+    effect: bool = False
 
     @property
     def reads(self) -> list[Value]:
@@ -58,6 +92,40 @@ class Step:
     def results(self) -> list[Value]:
         """The Values that it assigns."""
         return list(values_in(self.result))
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """A function that is several elementwise calls, made together on some rows of the arrays, then on the next.
+
+    Attributes:
+        steps: The calls.
+        arguments, results: The Values that it takes, and those that it gives.
+        rows: How many rows a block has.
+        cut: The arguments that are cut into blocks; what broadcasts along the first axis is given whole.
+    """
+
+    steps: tuple[Step, ...]
+    arguments: tuple[Value, ...]
+    results: tuple[Value, ...]
+    rows: int
+    cut: frozenset[Value]
+
+    __name__ = "chain"
+
+    def __call__(self, *arrays: Any) -> tuple[Any, ...]:
+        """What it comes to, on whole arrays."""
+        known: dict[Any, Any] = dict(zip(self.arguments, arrays, strict=True))
+        for step in self.steps:
+            args = mapped(step.args, lambda x: known.get(x, x) if isinstance(x, Value) else x)
+            known[step.result] = step.function(*args)
+        return tuple(known[v] for v in self.results)
+
+    def may_overwrite(self, argument: Value, result: Value) -> bool:
+        """Whether no call looks at an argument after the one that makes a result, so that the two may share memory."""
+        places = {step.result: i for i, step in enumerate(self.steps)}
+        last = max(i for i, step in enumerate(self.steps) if argument in step.reads)
+        return argument in self.cut and last <= places[result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +159,12 @@ class Plan:
         """The same plan with other steps, and its ends taken from where ``new`` says."""
         return replace(self, steps=tuple(steps), outputs=tuple(new.get(v, v) for v in self.outputs),
                        writes=tuple((state, new.get(v, v)) for state, v in self.writes))
+
+
+def is_uniform(array: Any) -> bool:
+    """Whether all elements of an array are equal, bit for bit (0.0 and -0.0 differ)."""
+    return bool(array.size) and bool(np.all(array == array.flat[0])) and array.tobytes() == np.full_like(
+        array, array.flat[0], order="C", subok=False).tobytes()
 
 
 def values_in(x: Any) -> Iterator[Value]:

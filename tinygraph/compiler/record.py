@@ -1,191 +1,89 @@
 """Recording: run a step once on arrays that note every NumPy call made with them.
 
 A `Traced` array is one more array that speaks the NumPy protocols, so the engine runs on it unmodified. It computes for
-real, so that shapes and dtypes are known and the first call has its result.
+real, so that shapes and dtypes are known and the first call has its result. The plan is in single-assignment form:
+a write into an array makes a new version of it, and nothing from outside is written before the step has succeeded.
 """
 
 from __future__ import annotations
 
-import gc
-import os
-import sys
+import functools
+import threading
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
-from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from tinygraph.compiler.plan import Step, Value, mapped
+from tinygraph.compiler.calls import BY_VALUE, MAYBE_VIEWS, SEPARATE, SHAPED_BY, STATIC, WEAK, astype, getitem
+from tinygraph.compiler.places import here, why
+from tinygraph.compiler.plan import HERE, Step, Value, View, mapped
+from tinygraph.compiler.traced import Traced
 from tinygraph.core.errors import TraceError
-from tinygraph.core.messages import PACKAGE, here
-from tinygraph.core.node import Node
 from tinygraph.tensors import Tensor
-
-NUMPY = os.path.dirname(np.__file__)
-
-STATIC = {np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast}
-"""Functions that ask about shapes and dtypes alone: the same at every call, so answered and not recorded."""
-
-
-BY_VALUE = {np.nonzero, np.flatnonzero, np.argwhere, np.unique, np.compress, np.extract, np.bincount}
-"""Functions whose result's shape depends on values: the same program would not do at the next call."""
-
-
-def setitem(x: Any, index: Any, v: Any) -> Any:
-    """``x[index] = v`` as a call: what x becomes. The compiled program writes into x itself where x is not needed."""
-    x[index] = v
-    return x
-
-
-def add_at(x: Any, index: Any, v: Any) -> Any:
-    """``np.add.at(x, index, v)`` as a call: what x becomes."""
-    np.add.at(x, index, v)
-    return x
-
-
-def getitem(x: Any, index: Any) -> Any:
-    """``x[index]`` as a call."""
-    return x[index]
-
-
-def astype(x: Any, dtype: Any) -> Any:
-    """``x.astype(dtype)`` as a call; always a new array."""
-    return x.astype(dtype)
-
-
-def copy(x: Any) -> Any:
-    """``x.copy()`` as a call."""
-    return x.copy()
-
-
-class Traced(NDArrayOperatorsMixin):
-    """An array whose uses are recorded."""
-
-    __slots__ = ("array", "trace", "value")
-
-    def __init__(self, trace: Trace, value: Value, array: Any) -> None:
-        self.trace, self.value, self.array = trace, value, array
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The sizes of the axes."""
-        return self.array.shape  # type: ignore[no-any-return]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The type of the elements."""
-        return self.array.dtype  # type: ignore[no-any-return]
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return len(self.array.shape)
-
-    @property
-    def size(self) -> int:
-        """The number of elements."""
-        return int(self.array.size)
-
-    @property
-    def nbytes(self) -> int:
-        """What the elements take up (bytes)."""
-        return int(self.array.nbytes)
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, out: Any = None, **kwargs: Any) -> Any:
-        if any(isinstance(x, Tensor) for x in inputs):
-            return NotImplemented  # the tensor records an op, and that op calls NumPy on what the tensor holds
-        if method == "at":
-            target, *rest = inputs
-            self.trace.rewrite(target, add_at if ufunc is np.add else None, *rest)
-            return None
-        result = self.trace.call(ufunc if method == "__call__" else getattr(ufunc, method), inputs, kwargs)
-        if out is None:
-            return result
-        (target,) = out
-        return self.trace.assign(target, result)
-
-    def __array_function__(self, func: Callable[..., Any], types: Any, args: Any, kwargs: Any) -> Any:
-        if Tensor in types:
-            return NotImplemented
-        return self.trace.call(func, args, {k: v for k, v in kwargs.items() if k != "like"})
-
-    def __getitem__(self, index: Any) -> Any:
-        return self.trace.call(getitem, (self, index), {})
-
-    def __setitem__(self, index: Any, v: Any) -> None:
-        if index is Ellipsis or index == slice(None):
-            self.trace.assign(self, self.trace.call(np.broadcast_to, (v, self.shape), {}))
-        else:
-            self.trace.rewrite(self, setitem, index, v)
-
-    def astype(self, dtype: Any, copy: bool = True) -> Any:
-        """Another dtype, as a call."""
-        if not copy and self.dtype == dtype:
-            return self
-        return self.trace.call(astype, (self, np.dtype(dtype)), {})
-
-    def copy(self) -> Any:
-        """A copy, as a call."""
-        return self.trace.call(copy, (self,), {})
-
-    @property
-    def T(self) -> Any:  # noqa: N802 - NumPy's name
-        """The axes in reverse order."""
-        return self.trace.call(np.transpose, (self,), {})
-
-    def check_later(self, validate: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Check the values now, and note that each call of the program is to check its own."""
-        validate(*mapped(list(args), _array), **mapped(kwargs, _array))
-        noted = tuple(mapped(list(args), self.trace.noted)), mapped(kwargs, self.trace.noted)
-        self.trace.steps.append(Step(validate, *noted, None, why()))
-
-    def _read(self, *args: Any, **kwargs: Any) -> NoReturn:
-        raise TraceError("the step reads a value that is computed anew at each call, such as by `if loss > 1`, "
-                         "float(loss) or printing; return it and read it outside, or choose with np.where" + here())
-
-    __bool__ = __float__ = __int__ = __complex__ = __index__ = __array__ = item = tolist = __iter__ = _read
-
-    def __repr__(self) -> str:
-        return f"<traced {self.dtype} {self.shape}>"
-
-    __hash__ = object.__hash__
 
 
 class Trace:
-    """A recording in progress: notes calls, holds what stands for the tensors from outside while it runs."""
+    """The calls of one recording, which is one thread's; to others a traced array is the array that it stands for.
+
+    Attributes:
+        steps: The calls so far.
+        inputs: What stands for the arrays among the step's arguments.
+        grads: Gradients that were there before, by the id of their array.
+        written: The tensors' traced arrays that were written into.
+    """
 
     def __init__(self) -> None:
         self.steps: list[Step] = []
         self.constants: dict[int, tuple[Any, Value]] = {}
-        self.states: dict[Node, Value] = {}
-        self.originals: dict[Node, Any] = {}
-        self._installed: dict[Node, Traced] = {}
-        self.grads: list[Any] = []
-        self._handles: list[tuple[Tensor, Node]] = []
-        self.moved = False
+        self.inputs: list[Traced] = []
+        self.grads: dict[int, Any] = {}
+        self.written: set[Traced] = set()
+        self.thread = threading.get_ident()
         self.open = True
 
-    # --- recording one call -------------------------------------------------------------------------------------
+    # --- calls ------------------------------------------------------------------------------------------------------
 
     def call(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
         """Make one NumPy call for real, and note it."""
-        if not self.open:
-            raise TraceError(f"a value from inside a compiled step was used after it; return it from the step{here()}")
-        masked = function is getitem and any(a.dtype == bool for a in _arrays(args[1]))
-        if masked or function in BY_VALUE:
-            name = "an index with a mask" if masked else f"np.{function.__name__}"
-            raise TraceError(f"{name} gives an array whose shape depends on values, so no fixed program can do it; "
-                             f"multiply by the mask or use np.where{here()}")
-        real = function(*mapped(args, _array), **mapped(kwargs, _array))
+        if self._elsewhere():
+            return function(*mapped(args, outside), **mapped(kwargs, outside))
+        self._check_open()
+        self._check_shape(function, args, kwargs)
+        if function in SEPARATE and len(args) > 1:
+            return tuple(self.call(f, given, kwargs) for f, given in SEPARATE[function](*args))
+        if function is np.meshgrid:
+            kwargs = {**kwargs, "copy": True}
+        real = _made(function, args, kwargs)
         if function in STATIC:
             return real
-        noted = tuple(mapped(list(args), self.noted)), mapped(kwargs, self.noted)
-        result = mapped(real, lambda r: Traced(self, Value(r.shape, r.dtype), r) if hasattr(r, "dtype") else r)
-        self.steps.append(Step(function, *noted, mapped(result, _value), why(), shares=_shared(result, (args, kwargs))))
+        self._check_answer(function, real)
+        args, kwargs = self._settled(args, kwargs)
+        if function in WEAK and all(isinstance(x, int | float | complex) or _is_weak(x) for x in args):
+            real = real.item()
+        value = mapped(real, lambda r: Value(np.shape(r), r.dtype if hasattr(r, "dtype") else np.asarray(r).dtype))
+        result, shares = self._results(function, args, kwargs, real, value)
+        self._note(function, args, kwargs, value, shares=shares)
         return result
+
+    def draw(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+        """Call a method of a generator of random numbers, once now and anew at every call of the program."""
+        self._check_open()
+        args, kwargs = self._settled(args, kwargs)
+        real = _made(function, args, kwargs)
+        value = Value(np.shape(real), np.asarray(real).dtype)
+        self._note(function, args, kwargs, value, effect=True)
+        return Traced(self, value, real)
+
+    def check(self, validate: Callable[..., None], args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Check values now, and note that each call of the program is to check its own."""
+        validate(*mapped(args, real_array), **mapped(kwargs, real_array))
+        if not self._elsewhere():
+            self._check_open()
+            self._note(validate, args, kwargs, None)
+
+    def _note(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any], result: Any, **facts: Any) -> None:
+        self.steps.append(Step(function, mapped(tuple(args), self.noted), mapped(kwargs, self.noted), result, why(),
+                               **facts))
 
     def noted(self, x: Any) -> Any:
         """What stands for an argument in the plan: a Value for an array, everything else as it is."""
@@ -194,139 +92,210 @@ class Trace:
         if isinstance(x, Tensor):
             raise TraceError(f"a tensor was given to a NumPy call on arrays in a compiled step{here()}")
         if isinstance(x, np.ndarray):
-            if any(x is grad for grad in self.grads):
+            if id(x) in self.grads:
                 raise TraceError("the step adds to a gradient that an earlier call left; call zero_grad() in it, "
                                  f"before backward(){here()}")
-            if id(x) not in self.constants:
+            known = self.constants.get(id(x))
+            if known is None or known[1].constant.tobytes() != x.tobytes():  # it was written to in between
                 # A copy: the second recording is to see if the step changed it.
-                self.constants[id(x)] = x, Value(x.shape, x.dtype, constant=x.copy())
-            return self.constants[id(x)][1]
+                known = self.constants[id(x)] = x, Value(x.shape, x.dtype, constant=x.copy())
+            return known[1]
         return x
 
-    def assign(self, target: Any, result: Any) -> Any:
-        """``target[...] = result``: the name stands for the new value from here on."""
+    def _settled(self, args: Any, kwargs: Any) -> tuple[Any, Any]:
+        """The arguments with what stands for Python numbers in the dtype that those would take here."""
+        weak = [a for a in arrays_in((args, kwargs)) if a.weak]
+        if not weak:
+            return args, kwargs
+        strong = [x.dtype for x in arrays_in((args, kwargs)) if not x.weak]
+        strong += [x.dtype for x in args if isinstance(x, np.ndarray | np.generic)]
+        if not strong:
+            return args, kwargs
+
+        def settle(x: Any) -> Any:
+            if not (isinstance(x, Traced) and x.weak):
+                return x
+            dtype = np.result_type(*strong, x.array)
+            if dtype == x.dtype:
+                return Traced(self, x.value, np.asarray(x.array))
+            return self.call(astype, (Traced(self, x.value, np.asarray(x.array)), dtype), {})
+        return mapped(args, settle), mapped(kwargs, settle)
+
+    # --- views --------------------------------------------------------------------------------------------------------
+
+    def _results(self, function: Callable[..., Any], args: Any, kwargs: Any, real: Any, value: Any) -> tuple[Any, Any]:
+        """The traced arrays of a result, and the Value in whose memory they lie or may lie."""
+        given = list(arrays_in((args, kwargs)))
+        shares: set[Value] = set()
+        several = isinstance(real, list | tuple)
+
+        def traced(r: Any, v: Value, at: int | None) -> Traced:
+            a = next((a for a in given if isinstance(r, np.ndarray) and isinstance(a.array, np.ndarray)
+                      and np.may_share_memory(r, a.array)), None)
+            if a is None:
+                return Traced(self, v, r)
+            shares.add(a.value)
+            view = View(function, mapped(tuple(args), lambda x: HERE if x is a else x),
+                        mapped(kwargs, lambda x: HERE if x is a else x), at)
+            return Traced(self, v, r, a if a.base is None else a.base, (*a.path, view))
+        if several:
+            items = [traced(r, v, i) for i, (r, v) in enumerate(zip(real, value, strict=True))]
+            result: Any = type(real)(*items) if hasattr(real, "_fields") else type(real)(items)
+        else:
+            result = traced(real, value, None)
+        if len(shares) > 1:
+            raise TraceError(f"np.{function.__name__} gives views of several arrays at once, which cannot be "
+                             f"recorded{here()}")
+        empty = not isinstance(function, np.ufunc) and any(np.size(r) == 0 for r in (real if several else [real]))
+        if not shares and given and (function in MAYBE_VIEWS or empty):  # an empty view shares no memory
+            shares.add(given[0].value)
+        return result, next(iter(shares), None)
+
+    def look(self, base: Traced, path: tuple[View, ...]) -> tuple[Value, Any]:
+        """Look into an array as it is now, and note that."""
+        value, array = base.value, base.array
+        for view in path:
+            real = view.function(*view.filled(array), **view.kwargs)
+            results = mapped(real, lambda r: Value(r.shape, r.dtype))
+            args = view.filled(value)
+            self.steps.append(Step(view.function, args, view.kwargs, results, why(), shares=value))
+            value, array = (results, real) if view.at is None else (results[view.at], real[view.at])
+        return value, array
+
+    # --- writes -------------------------------------------------------------------------------------------------------
+
+    def assign(self, target: Any, result: Traced) -> Any:
+        """``target[...] = result``, of the same shape and dtype: the name stands for the new value from here on."""
+        whole = isinstance(target, Traced) and target.base is None and target.shape == result.shape
+        if self._elsewhere() or not whole or target.dtype != result.dtype:
+            target[...] = result
+            return target
+        self._check_writable(target)
+        target.become(result.value, result.array)
+        return target
+
+    def rewrite(self, target: Any, function: Callable[..., Any], *args: Any, effect: bool = False,
+                **kwargs: Any) -> Any:
+        """Call a function that writes into its first argument, as a call that gives what the array becomes."""
+        if self._elsewhere():
+            function(outside(target), *mapped(args, outside), **mapped(kwargs, outside))
+            return target
+        self._check_open()
         if not isinstance(target, Traced):
             raise TraceError("the step writes into a plain array, which a replay would not see; keep what changes "
                              f"between calls in a Tensor{here()}")
-        if result.dtype != target.dtype:
-            result = result.astype(target.dtype)
-        if result.shape != target.shape:
-            result = self.call(np.broadcast_to, (result, target.shape), {})
-        target.value = result.value
-        target.array = result.array
+        root = target if target.base is None else target.base
+        self._check_writable(root)
+        args, kwargs = self._settled(args, kwargs)
+        before = root.value
+        array = np.array(root.array, order="C")
+        view: Any = array
+        for look in target.path:
+            view = look.of(view)
+        if array.size and not np.may_share_memory(view, array):
+            raise TraceError(f"the step writes through a reshaped view of an array that does not lie in one piece; "
+                             f"write into the array itself{here()}")
+        _made(functools.partial(function, view), args, kwargs)
+        value = Value(array.shape, array.dtype)
+        self.steps.append(Step(function, (before, *mapped(args, self.noted)), mapped(kwargs, self.noted), value,
+                               why(), replaces=before, path=target.path, effect=effect))
+        root.become(value, array)
         return target
 
-    def rewrite(self, target: Any, function: Callable[..., Any] | None, *args: Any) -> None:
-        """A write into a part of an array, as a call that gives what the array becomes."""
-        if not isinstance(target, Traced) or function is None:
-            raise TraceError(f"this write into an array cannot be compiled{here()}")
-        before = target.value
-        array = function(target.array.copy(), *mapped(args, _array))
-        value = Value(array.shape, array.dtype)
-        noted = (before, *mapped(list(args), self.noted))
-        self.steps.append(Step(function, noted, {}, value, why(), replaces=before))
-        target.value, target.array = value, array
+    def _check_writable(self, root: Traced) -> None:
+        if any(root is x for x in self.inputs):
+            raise TraceError(f"the step writes into its argument{f' {root.value.name}' if root.value.name else ''}; "
+                             f"let it work on a copy{here()}")
+        if root.origin is not None:
+            if not root.origin.flags.writeable:
+                raise ValueError("assignment destination is read-only")
+            self.written.add(root)
 
-    # --- the tensors from outside -------------------------------------------------------------------------------
+    # --- what is refused ----------------------------------------------------------------------------------------------
 
-    def take_over(self) -> None:
-        """Put a traced array into every leaf there is: whatever the step reads of them is then noted.
+    def _elsewhere(self) -> bool:
+        return threading.get_ident() != self.thread
 
-        The collector knows every live Tensor, however the step reaches it: a closure, a global, an attribute.
-        """
-        for thing in gc.get_objects():
-            if type(thing) is not Tensor or thing.node.op is not None:
-                continue
-            node = thing.node
-            self._handles.append((thing, node))
-            if node not in self.states:
-                if isinstance(node.grad, np.ndarray):
-                    self.grads.append(node.grad)
-                if isinstance(node.value, np.ndarray | np.generic):
-                    value = Value(node.value.shape, node.value.dtype, node.name or "")
-                    self.states[node] = value
-                    self.originals[node] = node.value
-                    node.value = self._installed[node] = Traced(self, value, node.value)
+    def _check_open(self) -> None:
+        if not self.open:
+            raise TraceError("a value from inside a compiled step was used after it; return it from the step, or keep "
+                             f"it in a Tensor{here()}")
 
-    def installed(self) -> dict[Node, Traced]:
-        """The traced array that each leaf was given at first."""
-        return self._installed
+    def _check_shape(self, function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> None:
+        """Refuse what gives an array whose shape depends on values."""
+        masked = function is getitem and any(a.dtype == bool for a in arrays_in(args[1]))
+        by_value = function in BY_VALUE or (function is np.where and len(args) + len(kwargs) == 1)
+        if (name := SHAPED_BY.get(function)) is not None:
+            by_value = any(True for _ in arrays_in(kwargs.get(name, args[1:2])))
+        if masked or by_value:
+            what = "an index with a mask" if masked else f"np.{function.__name__}"
+            raise TraceError(f"{what} gives an array whose shape depends on values, so no fixed program can do it; "
+                             f"multiply by the mask or use np.where{here()}")
 
-    def restored(self, x: Any) -> Any:
-        """An argument as it was: a tensor among them was taken over like any other."""
-        if isinstance(x, Tensor) and x.node in self.originals:
-            return _detached(x, self.originals[x.node])
+    def _check_answer(self, function: Callable[..., Any], real: Any) -> None:
+        """Refuse what answers with something that Python could read."""
+        answers = real if isinstance(real, list | tuple) else [real]
+        if not all(hasattr(r, "dtype") for r in answers):
+            raise self.unreadable(f"np.{function.__name__} answers with a {type(real).__name__}")
+
+    def unreadable(self, how: str) -> TraceError:
+        """The error of a step that reads a value."""
+        self._check_open()
+        return TraceError(f"the step reads a value that is computed anew at each call: {how}; return it and read it "
+                         f"outside, or choose with np.where{here()}")
+
+    def as_array(self, x: Traced) -> Any:
+        """What `numpy.asarray` of a traced array gives: to another thread the array itself, here an error."""
+        if not self._elsewhere():
+            raise self.unreadable("it is made a plain array, by np.array or by storing it in one")
+        return outside(x)
+
+
+def outside(x: Any) -> Any:
+    """What an array is to other threads while it is recorded here."""
+    if not isinstance(x, Traced):
         return x
-
-    def give_back(self) -> dict[Node, Traced]:
-        """Put the arrays back; give the leaves that the step changed, with what each became."""
-        self.open = False
-        for handle, node in self._handles:
-            if handle.node is not node:  # `t += v` or `t[i] = v` on a tensor without a gradient makes a new node
-                self.moved, handle.node = True, node
-        self._handles.clear()
-        changed = {}
-        for node, original in self.originals.items():
-            now, node.value = node.value, original
-            grad = node.grad.node.value if isinstance(node.grad, Tensor) else node.grad
-            if isinstance(grad, Traced):
-                node.grad = None
-            if isinstance(now, Traced) and now.value is not self.states[node]:
-                changed[node] = now
-        return changed
+    root = x if x.base is None else x.base
+    if root.origin is None:
+        return x.array
+    array = root.origin
+    for view in x.path:
+        array = view.of(array)
+    return array
 
 
-def _detached(x: Tensor, value: Any) -> Tensor:
-    """A tensor of its own with a given value, requiring a gradient where ``x`` does."""
-    other = x.detach()
-    other.node.value, other.node.requires_grad = value, x.requires_grad
-    return other
-
-
-def _array(x: Any) -> Any:
+def real_array(x: Any) -> Any:
+    """What a traced array is in this recording; everything else as it is."""
     return x.array if isinstance(x, Traced) else x
 
 
-def _shared(result: Any, given: Any) -> Value | None:
-    """The argument in whose memory a result lies, where it is a view."""
-    for r in _arrays(result):
-        for a in _arrays(given):
-            if isinstance(r.array, np.ndarray) and np.may_share_memory(r.array, a.array):
-                return a.value
-    return None
-
-
-def _arrays(x: Any) -> Iterator[Traced]:
+def arrays_in(x: Any) -> Iterator[Traced]:
+    """Every traced array in nested containers and slices, in order."""
     if isinstance(x, Traced):
         yield x
     elif isinstance(x, list | tuple):
         for item in x:
-            yield from _arrays(item)
+            yield from arrays_in(item)
     elif isinstance(x, dict):
-        yield from _arrays(list(x.values()))
+        yield from arrays_in(list(x.values()))
 
 
-def _value(x: Any) -> Any:
-    return x.value if isinstance(x, Traced) else x
+def _made(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+    """A call made for real, on arrays that it cannot write into."""
+    def frozen(x: Any) -> Any:
+        x = real_array(x)
+        if isinstance(x, np.ndarray) and x.flags.writeable:
+            x = x.view()
+            x.flags.writeable = False
+        return x
+    try:
+        return function(*mapped(tuple(args), frozen), **mapped(kwargs, frozen))
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise TraceError(f"{getattr(function, '__name__', 'a function')} writes into an array that it is given, which "
+                         f"cannot be recorded; assign its result instead{here()}") from error
 
 
-def why() -> str:
-    """The op that is at work and the line of the user's code, as a comment of the compiled program says them."""
-    frame: Any = sys._getframe(2)
-    op = node = None
-    while frame is not None and frame.f_code.co_filename.startswith((PACKAGE, NUMPY)):
-        names = frame.f_locals
-        if frame.f_code.co_name == "cotangents" and "node" in names:
-            node = names["node"]
-            break
-        if op is None and "op" in names and hasattr(names["op"], "rules"):
-            op = names["op"]
-        frame = frame.f_back
-    if node is not None and node.op is not None:
-        place = node.location
-        line = f", {place[0].rsplit('/', 1)[-1]}:{place[1]}" if place else ""
-        return f"backward of {node.op.name}{line}"
-    if frame is None:
-        return op.name if op else ""
-    line = f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"
-    return f"{op.name}, {line}" if op else line
+def _is_weak(x: Any) -> bool:
+    return isinstance(x, Traced) and x.weak

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import keyword
 import re
+import sys
 from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.plan import Step, Value
-from tinygraph.compiler.record import astype, copy, getitem
+from tinygraph.compiler.calls import astype, copy, getitem
+from tinygraph.compiler.plan import Step, Value, is_uniform
 
 
 class Spelling:
@@ -118,7 +119,9 @@ class Spelling:
             return f"np.{name}"
         owner = getattr(function, "__self__", None)
         if isinstance(owner, np.ufunc):
-            return f"np.{owner.__name__}.{name}"
+            return f"{self._function(owner)}.{name}"
+        if isinstance(owner, np.random.Generator):
+            return f"{self._known(owner, 'rng')}.{name}"
         module = getattr(function, "__module__", None) or ""
         if module.startswith("numpy"):
             path = module.replace("numpy", "np", 1)
@@ -128,19 +131,31 @@ class Spelling:
                     found = getattr(found, part, None)
                 if getattr(found, name, None) is function and "._" not in prefix:
                     return f"{prefix}.{name}"
+        for prefix, home in list(sys.modules.items()):
+            if prefix.startswith("scipy.") and prefix.count(".") == 1 and getattr(home, name, None) is function:
+                self._taken.add("scipy")
+                self.namespace["scipy"] = sys.modules["scipy"]
+                return f"{prefix}.{name}"
         return self._known(function, name)
 
 
+def wish(step: Step) -> str:
+    """What a call's result would be called: the function's name, and for a ufunc's reduce what it comes to."""
+    known = {np.add.reduce: "sum", np.multiply.reduce: "prod", np.maximum.reduce: "max", np.minimum.reduce: "min"}
+    return known.get(step.function) or str(getattr(step.function, "__name__", "v"))
+
+
 def _is_short(array: Any) -> bool:
-    return bool(array.size <= 16 or (array.dtype.kind in "biuf" and array.size and np.all(array == array.flat[0])))
+    return array.size <= 16 or (array.dtype.kind in "biuf" and is_uniform(array))
 
 
 def _spelled(array: Any) -> str:
     array = np.asarray(array)
     if array.size > 16:
-        value = array.flat[0].item()
-        kind = {0: "zeros", 1: "ones"}.get(value)
-        if kind:
+        value = re.sub(r"\b(inf|nan)\b", r"np.\1", repr(array.flat[0].item()))
+        if (kind := {"0": "zeros", "0.0": "zeros", "1": "ones", "1.0": "ones"}.get(value)) is not None:
             return f"np.{kind}({array.shape}, np.{array.dtype.name})"
-        return f"np.full({array.shape}, {value!r}, np.{array.dtype.name})"
-    return f"np.array({array.tolist()!r}, np.{array.dtype.name}).reshape({array.shape})"
+        return f"np.full({array.shape}, {value}, np.{array.dtype.name})"
+    elements = re.sub(r"\b(inf|nan)\b", r"np.\1", repr(array.tolist()))
+    shaped = "" if np.shape(array.tolist()) == array.shape else f".reshape({array.shape})"
+    return f"np.array({elements}, np.{array.dtype.name}){shaped}"

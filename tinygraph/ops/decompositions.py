@@ -9,7 +9,8 @@ gradient of the values is exact there too.
 With dY = f(dA) and a cotangent g, the rules below solve Re Σ g dY = Re Σ c dA for c. The derivations follow Giles,
 "Collected matrix derivative results for forward and reverse mode algorithmic differentiation" (2008); for complex
 matrices see Boeddeker et al., "On the computation of complex-valued gradients" (arXiv:1701.00392, eig), and Wan and
-Zhang, "Automatic differentiation for complex valued SVD" (arXiv:1909.02659).
+Zhang, "Automatic differentiation for complex valued SVD" (arXiv:1909.02659). The costs are those of the usual
+algorithms as Golub and Van Loan count them, "Matrix Computations", 4th edition (2013).
 """
 
 from __future__ import annotations
@@ -131,6 +132,7 @@ def _eigh_da(g: Any, y: Any, a: Array) -> Array:
 
 
 @op(symbol="eigh", numpy=np.linalg.eigh, outputs=2, result=named(np.linalg.eigh),
+    flops=lambda y, a, **params: 9 * int(np.size(a)) * np.shape(a)[-1],
     tex=(r"Y_1 (\operatorname{diag} g_0 + F \odot (Y_1^\top g_1)) Y_1^\top",), vjp=(_eigh_da,))
 def eigh(a: Array, UPLO: Any = "L") -> Any:
     """Eigenvalues, rising, and orthonormal eigenvectors, as columns, of a Hermitian matrix: a v = v diag(w).
@@ -147,6 +149,7 @@ def eigh(a: Array, UPLO: Any = "L") -> Any:
 
 
 @op(symbol="eigvalsh", numpy=np.linalg.eigvalsh,
+    flops=lambda y, a, **params: 4 * int(np.size(a)) * np.shape(a)[-1] // 3,
     tex=(r"V \operatorname{diag}(g) V^\top",),
     vjp=(lambda g, y, a, *, UPLO: _eigh_da((g, None), np.linalg.eigh(a, UPLO), a),))
 def eigvalsh(a: Array, UPLO: Any = "L") -> Array:
@@ -171,6 +174,7 @@ def _eig_da(g: Any, y: Any, a: Array) -> Array:
 
 
 @op(symbol="eig", numpy=np.linalg.eig, outputs=2, result=named(np.linalg.eig),
+    flops=lambda y, a: 25 * int(np.size(a)) * np.shape(a)[-1],
     tex=(r"V^{-\top} (\operatorname{diag} g_0 + F \odot (V^\top (g_1 - V s))) V^\top",), vjp=(_eig_da,))
 def eig(a: Array) -> Any:
     """Eigenvalues and eigenvectors, as columns of length 1, of any square matrix: a v = v diag(w).
@@ -186,7 +190,7 @@ def eig(a: Array) -> Any:
     return tuple(np.linalg.eig(a))
 
 
-@op(symbol="eigvals", numpy=np.linalg.eigvals,
+@op(symbol="eigvals", numpy=np.linalg.eigvals, flops=lambda y, a: 10 * int(np.size(a)) * np.shape(a)[-1],
     tex=(r"V^{-\top} \operatorname{diag}(g) V^\top",), vjp=(lambda g, y, a: _eig_da((g, None), np.linalg.eig(a), a),))
 def eigvals(a: Array) -> Array:
     """Eigenvalues of a square matrix; see `eig`.
@@ -241,7 +245,13 @@ def _svd_da(g: Any, y: Any, a: Array, *, compute_uv: bool, hermitian: bool) -> A
     return _by_both_triangles(c) if hermitian else c
 
 
-@op(symbol="SVD", numpy=np.linalg.svd, outputs=3, result=named(np.linalg.svd),
+def _svd_cost(y: Any, a: Array, compute_uv: Any = False, **params: Any) -> int:
+    """14 m n² + 8 n³ for vectors and values of m by n numbers, m >= n; 4 m n² for the values alone."""
+    n, m = sorted(np.shape(a)[-2:])
+    return int(np.size(a) * (14 * n + 8 * n * n // (m or 1) if compute_uv else 4 * n))
+
+
+@op(symbol="SVD", numpy=np.linalg.svd, outputs=3, result=named(np.linalg.svd), flops=_svd_cost,
     tex=(r"U (\operatorname{diag} g_1 + (F \odot \operatorname{skew}(U^\top g_0)) S + \dots) V^\top",),
     vjp=(_svd_da,))
 def svd(a: Array, full_matrices: bool = True, compute_uv: Any = True, hermitian: bool = False) -> Any:
@@ -260,7 +270,7 @@ def svd(a: Array, full_matrices: bool = True, compute_uv: Any = True, hermitian:
     return tuple(parts) if compute_uv else (parts,)
 
 
-@op(symbol="σ", numpy=np.linalg.svdvals,
+@op(symbol="σ", numpy=np.linalg.svdvals, flops=_svd_cost,
     tex=(r"U \operatorname{diag}(g) V^\top",),
     vjp=(lambda g, y, x: _svd_back((None, g, None), np.linalg.svd(x, full_matrices=False)),))
 def svdvals(x: Array) -> Array:

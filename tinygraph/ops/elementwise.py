@@ -278,6 +278,8 @@ def rad2deg(x: Array) -> Array:
 def sigmoid(x: Array) -> Array:
     """Logistic sigmoid, elementwise: 1 / (1 + exp(-x)), finite and exact to rounding for any finite x.
 
+    PyTorch's sigmoid.
+
     >>> sigmoid(0.0)
     np.float64(0.5)
     """
@@ -288,7 +290,7 @@ def sigmoid(x: Array) -> Array:
 
 @op(symbol="ReLU", flops=_size, tex=(r"g \odot [X > 0]",), vjp=(lambda g, y, x: np.where(x > 0, g, 0),))
 def relu(x: Array) -> Array:
-    """Rectified linear unit, elementwise: max(x, 0); its derivative at 0 is 0.
+    """Rectified linear unit, elementwise: max(x, 0); its derivative at 0 is 0. PyTorch's relu.
 
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])

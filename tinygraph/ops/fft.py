@@ -87,7 +87,7 @@ def _back_over_axes(kind: str, last: str) -> Any:
 
 
 def _cost(y: Array, a: Array, **params: Any) -> int:
-    """5 N log₂ N for a transform to N complex numbers, half as many to real ones; the lengths of the axes multiply."""
+    """5 N log₂ N for N complex numbers, half as many for real ones. The lengths of the axes multiply."""
     axes = [params["axis"]] if "axis" in params else _axes(a, params["s"], params["axes"])
     length = math.prod(np.shape(y)[axis] for axis in axes)
     return (5 if np.iscomplexobj(y) else 2) * int(np.size(y)) * math.ceil(math.log2(max(length, 2)))

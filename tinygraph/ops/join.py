@@ -60,7 +60,22 @@ def _cut(g: Array, shapes: list[tuple[int, ...]], axis: int | None) -> Any:
     return np.split(g, np.cumsum(sizes[:-1], dtype=int).tolist(), axis)
 
 
-@op(symbol="concat", numpy=(np.concatenate, np.concat), nested="arrays",
+def _unlike(*, arrays: Any, axis: int | None, **_: Any) -> str:
+    """Which of the arrays' shapes cannot be joined, and where."""
+    first, *others = map(shape_of, arrays) if len(arrays) else [()]
+    if not len(arrays):
+        return "no arrays: there must be at least one"
+    for shape in others:
+        if len(shape) != len(first):
+            return f"{first} and {shape} have {len(first)} and {len(shape)} axes, and must have as many"
+        for i, (n, m) in enumerate(zip(first, shape, strict=True)):
+            if n != m and (axis is None or i != axis % len(first)):
+                along = "all must be alike" if axis is None else f"only axis {axis}, along which they are joined, may"
+                return f"{first} and {shape} differ along axis {i}, and {along}"
+    return "numbers have no axis to be joined along" if not first else f"{first} cannot be joined along axis {axis}"
+
+
+@op(symbol="concat", numpy=(np.concatenate, np.concat), nested="arrays", mismatch=_unlike,
     tex=(r"\operatorname{part}_k(g)",), vjp={"arrays": _joined(_cut)})
 def concatenate(arrays: Any, axis: int | None = 0, out: None = None, *, dtype: Any = None,
                 casting: Any = "same_kind") -> Array:
@@ -78,7 +93,8 @@ def _layers(g: Array, shapes: list[tuple[int, ...]], axis: int) -> Any:
     return unstack(g, axis=axis)
 
 
-@op(symbol="stack", numpy=np.stack, nested="arrays", tex=("g[k]",), vjp={"arrays": _joined(_layers)})
+@op(symbol="stack", numpy=np.stack, nested="arrays",
+    mismatch=lambda arrays, **_: _unlike(arrays=arrays, axis=None), tex=("g[k]",), vjp={"arrays": _joined(_layers)})
 def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
     """Arrays of one shape joined along a new axis.
 
@@ -100,6 +116,7 @@ def _of_tuple(parted: Any) -> Any:
 
 
 @op(symbol="hstack", numpy=np.hstack, nested="tup",
+    mismatch=lambda tup, **_: _unlike(arrays=tup, axis=min(len(shape_of(tup[0])) - 1, 1) if len(tup) else 0),
     tex=(r"\operatorname{part}_k(g)",),
     vjp={"tup": _of_tuple(lambda g, shapes, axis: _cut(g, shapes, min(len(g.shape) - 1, 1)))})
 def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
@@ -115,7 +132,8 @@ def _rows(g: Array, shapes: list[tuple[int, ...]], axis: int) -> Any:
     return _cut(g, [shape if len(shape) > 1 else (1,) for shape in shapes], 0)
 
 
-@op(symbol="vstack", numpy=np.vstack, nested="tup", tex=(r"\operatorname{part}_k(g)",), vjp={"tup": _of_tuple(_rows)})
+@op(symbol="vstack", numpy=np.vstack, nested="tup", mismatch=lambda tup, **_: _unlike(arrays=tup, axis=0),
+    tex=(r"\operatorname{part}_k(g)",), vjp={"tup": _of_tuple(_rows)})
 def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
     """Arrays joined along the first axis; a vector is a row.
 
@@ -194,7 +212,13 @@ def _split_back(g: Any, y: Any, ary: Array, *, axis: int) -> Array:
     return np.concatenate([np.zeros_like(part) if c is None else c for c, part in zip(g, y, strict=True)], axis)
 
 
-@op(symbol="split", numpy=np.split,
+def _unequal(ary: Array, indices_or_sections: Any, axis: int) -> str:
+    size = np.shape(ary)[axis] if np.shape(ary) else 0
+    return (f"{np.shape(ary)} has {size} along axis {axis}, which makes no {indices_or_sections} equal parts; "
+            "array_split makes unequal ones")
+
+
+@op(symbol="split", numpy=np.split, mismatch=_unequal,
     tex=(r"\operatorname{concat}(g_0, g_1, \dots)",),
     vjp=(_split_back,), outputs=sys.maxsize, result=lambda *parts: list(parts))
 def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> Any:

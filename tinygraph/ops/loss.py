@@ -24,6 +24,8 @@ __all__ = ["cross_entropy_error", "log_softmax", "softmax", "softmax_with_loss"]
 def softmax(z: Array, axis: int = -1) -> Array:
     """exp(z) scaled to sum to one along an axis; finite for any finite z, since the largest is taken off first.
 
+    PyTorch's softmax.
+
     z: (..., C) logits  ->  (..., C), each in [0, 1]
 
     >>> softmax(np.array([0.0, 0.0]))
@@ -36,7 +38,7 @@ def softmax(z: Array, axis: int = -1) -> Array:
 @op(symbol="log softmax", flops=lambda y, z, axis: 5 * np.size(y),
     tex=(r"g - \exp(Y) \sum g",), vjp=(lambda g, y, z, *, axis: g - np.exp(y) * np.sum(g, axis=axis, keepdims=True),))
 def log_softmax(z: Array, axis: int = -1) -> Array:
-    """log(softmax(z)), without the overflow and the log of zero that the two would meet.
+    """log(softmax(z)), without the overflow and the log of zero that the two would meet. PyTorch's log_softmax.
 
     z: (..., C) logits  ->  (..., C), each at most 0
 
@@ -115,13 +117,13 @@ def _rows(z: Array) -> int:
     return int(z.shape[0]) if len(z.shape) == 2 else 1
 
 
-def _weighted(t: Array, logp: Array) -> Array:
+def weighted(t: Array, logp: Array) -> Array:
     """t log p, with 0 log 0 = 0 for a boolean t."""
     return np.where(t, logp, 0) if t.dtype.kind == "b" else t * logp
 
 
 def _cross_entropy_dy(g: Array, value: Array, y: Array, t: Array) -> Array:
-    return -g / _rows(y) * _weighted(one_hot(y, t), 1 / (y + _guard(y)))
+    return -g / _rows(y) * weighted(one_hot(y, t), 1 / (y + _guard(y)))
 
 
 def _cross_entropy_dt(g: Array, value: Array, y: Array, t: Array) -> Array:
@@ -147,7 +149,7 @@ def cross_entropy_error(y: Array, t: Array) -> Array:
     >>> cross_entropy_error(np.array([[0.25, 0.75]]), np.array([1])).round(4)
     np.float64(0.2877)
     """
-    return -np.sum(_weighted(one_hot(y, t), np.log(y + _guard(y)))) / _rows(y)
+    return -np.sum(weighted(one_hot(y, t), np.log(y + _guard(y)))) / _rows(y)
 
 
 def _swl_dz(g: Any, y: Any, z: Array, t: Array) -> Array:
@@ -173,6 +175,8 @@ def _swl_dt(g: Any, y: Any, z: Array, t: Array) -> Array:
 def softmax_with_loss(z: Array, t: Array) -> Array:
     """Mean cross entropy of softmax(z) against labels, as one op: its derivative in z is (softmax(z) - t) / N.
 
+    PyTorch's cross_entropy.
+
     z: (N, C) or (C,) logits   t: labels, see this module  ->  () in nats
 
     >>> z = np.array([[0.3, 2.9, 4.0]])
@@ -182,5 +186,5 @@ def softmax_with_loss(z: Array, t: Array) -> Array:
     shifted = z - _reduced(np.maximum, np.max, z, -1, True)
     e = np.exp(shifted)
     total = _reduced(np.add, np.sum, e, -1, True)
-    loss = -_reduced(np.add, np.sum, _weighted(one_hot(z, t), shifted - np.log(total))) / _rows(z)
+    loss = -_reduced(np.add, np.sum, weighted(one_hot(z, t), shifted - np.log(total))) / _rows(z)
     return loss, e / total

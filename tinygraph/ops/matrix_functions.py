@@ -20,6 +20,13 @@ from tinygraph.core.op import Array, imported, op
 from tinygraph.ops.linalg import adjoint, turned
 
 
+def _scipy(name: str, *args: Any) -> Array:
+    """Call a function of SciPy's that asks no protocol; an array that stands for others (a recording's) does it."""
+    function = imported(f"scipy.linalg.{name}")
+    stands_in = next((a for a in args if hasattr(a, "call_opaque")), None)
+    return function(*args) if stands_in is None else stands_in.call_opaque(function, args)
+
+
 def _corner(function: Callable[[Array], Array], a: Array, g: Array) -> Array:
     """The cotangent of a, from the cotangent g of a matrix function of it."""
     a = turned(a)
@@ -29,6 +36,7 @@ def _corner(function: Callable[[Array], Array], a: Array, g: Array) -> Array:
 
 
 @op(symbol="Aⁿ", numpy=np.linalg.matrix_power,
+    flops=lambda y, a, n: 2 * int(np.size(a)) * np.shape(a)[-1] * max(abs(n).bit_length() + abs(n).bit_count() - 2, 0),
     tex=(r"\sum_{k=1}^n (A^\top)^{k-1} g (A^\top)^{n-k}",),
     vjp=(lambda g, y, a, *, n: _corner(lambda m: np.linalg.matrix_power(m, n), a, g),))
 def matrix_power(a: Array, n: int) -> Array:
@@ -59,7 +67,7 @@ def expm(A: Array) -> Array:
     array([[1., 1.],
            [0., 1.]])
     """
-    return imported("scipy.linalg.expm")(A)
+    return _scipy("expm", A)
 
 
 def _sylvester_dq(g: Array, x: Array, a: Array, b: Array, q: Array, *, memo: dict[str, Array]) -> Array:
@@ -76,7 +84,11 @@ def _sylvester_db(g: Array, x: Array, a: Array, b: Array, q: Array, *, memo: dic
     return -np.matmul(turned(x), _sylvester_dq(g, x, a, b, q, memo=memo))
 
 
-@op(symbol="AX + XB", opaque=True, vjp=(_sylvester_da, _sylvester_db, _sylvester_dq))
+_SYLVESTER = r"\int_0^\infty e^{-t A^\top} g e^{-t B^\top} \mathrm{dt}"
+
+
+@op(symbol="AX + XB", opaque=True, tex=(rf"-{_SYLVESTER} \cdot Y^\top", rf"-Y^\top \cdot {_SYLVESTER}", _SYLVESTER),
+    vjp=(_sylvester_da, _sylvester_db, _sylvester_dq))
 def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
     """The x of a x + x b = q; by SciPy.
 
@@ -105,7 +117,7 @@ def sqrtm(A: Array) -> Array:
     array([[2., 1.],
            [1., 2.]])
     """
-    return imported("scipy.linalg.sqrtm")(A)
+    return _scipy("sqrtm", A)
 
 
 _TURNED = {"N": 0, "T": 1, "C": 2}
@@ -149,4 +161,4 @@ def solve_triangular(a: Array, b: Array, trans: Any = 0, lower: bool = False, un
     >>> solve_triangular(np.array([[2.0, 1.0], [0.0, 4.0]]), np.array([4.0, 8.0]))
     array([1., 2.])
     """
-    return imported("scipy.linalg.solve_triangular")(a, b, trans, lower, unit_diagonal, False, check_finite)
+    return _scipy("solve_triangular", a, b, trans, lower, unit_diagonal, False, check_finite)

@@ -34,6 +34,12 @@ ravel_multi_index = constant(np.ravel_multi_index, "Places along each axis as pl
 histogram_bin_edges = constant(np.histogram_bin_edges, "The edges of the bins that a histogram counts in.")
 
 
+def _sort_cost(y: Any, a: Array, **params: Any) -> int:
+    """Comparisons of a sort: n log n."""
+    n = int(np.size(a))
+    return n * n.bit_length()
+
+
 def _back_in_place(g: Any, y: Any, a: Array, *, axis: int | None) -> Array:
     """The cotangent of each element that was moved, from the place that it went to."""
     moved, places = g[0], y[1]
@@ -42,7 +48,7 @@ def _back_in_place(g: Any, y: Any, a: Array, *, axis: int | None) -> Array:
     return take_along_axis(moved, np.argsort(places, axis=axis), axis)
 
 
-@op(symbol="sort", numpy=np.sort,
+@op(symbol="sort", numpy=np.sort, flops=_sort_cost,
     tex=(r"\operatorname{unsort}(g_0)",),
     vjp=(_back_in_place,), outputs=2, hidden=1)
 def sort(a: Array, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: bool | None = None) -> Any:
@@ -60,7 +66,7 @@ def sort(a: Array, axis: int | None = -1, kind: Any = None, order: Any = None, *
     return np.take_along_axis(a, places, axis), places
 
 
-@op(symbol="partition", numpy=np.partition,
+@op(symbol="partition", numpy=np.partition, flops=lambda y, a, **params: 2 * int(np.size(a)),
     tex=(r"\operatorname{unsort}(g_0)",),
     vjp=(_back_in_place,), outputs=2, hidden=1)
 def partition(a: Array, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: Any = None) -> Any:

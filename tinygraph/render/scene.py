@@ -8,7 +8,7 @@ each use: the contributions that come back on those add up there. `tinygraph.ren
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from tinygraph.render.formula import Formula
 
@@ -32,8 +32,7 @@ boxes: five steps of heat, and what has no place among them."""
 Lines: TypeAlias = tuple[Formula, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A place where wires end.
 
     Attributes:
@@ -66,8 +65,7 @@ class Box:
         return "; ".join((self.note, *self.remarks)) if self.remarks else self.note
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(NamedTuple):
     """A value on its way from one box to another, and the gradient on its way back.
 
     Attributes:
@@ -91,6 +89,11 @@ class Wire:
     side: bool
     node: int
     group: str = ""
+
+    @property
+    def texts(self) -> bool:
+        """Whether anything is written beside it."""
+        return bool(self.above or self.below)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ import numpy as np
 from tinygraph.analysis import Cotangents, Edge, GraphNode, drawn, one_line
 from tinygraph.core.node import Node
 from tinygraph.core.op import Array, Op
+from tinygraph.render.beside import flows
 from tinygraph.render.build import Origin
 from tinygraph.render.facts import array, in_line, in_pieces, made
 from tinygraph.render.formula import Formula, Run, parse
 from tinygraph.render.naming import argument
 from tinygraph.render.scene import Scene, Wire
+from tinygraph.render.shapes import on_card
 from tinygraph.render.text import PRINTED, constant, expression, named
 
 _ARRIVING = (r"\frac{\partial L}{\partial Y}", r"\frac{\partial L}{\partial L}")
@@ -216,14 +218,13 @@ class Story:
         """Whether a gradient comes back along this edge: where gradients are known, whether one did."""
         if self.cotangents is not None:
             return (edge.target.id, edge.position) in self.cotangents.edges
-        op = edge.target.node.op
-        return edge.node.requires_grad and op is not None and op.rule(edge.position) is not None
+        return flows(edge)
 
     def _substituted(self, edge: Edge) -> Formula:
         """The formula of an edge with the numbers put into it; nothing where one of them is too long for that."""
         node, op = edge.target, edge.target.node.op
         assert op is not None
-        tex = op.formula(edge.position)
+        tex = on_card(edge)
         g = self._total(node, node.outputs[0]) if len(node.outputs) == 1 else None
         if not tex or g is None:
             return ()

@@ -54,11 +54,12 @@ class Local:
     def seed(self, rng: np.random.Generator, hidden: bool) -> list[Any]:
         """A random cotangent for each output that has one; those of hidden outputs where asked for."""
         chosen = self.visible | (self.hidden if hidden else set())
-        return [random_direction(rng, np.asarray(part)) if i in chosen else None for i, part in enumerate(self.y)]
+        return [_at_numbers(random_direction(rng, np.asarray(part)), part) if i in chosen else None
+                for i, part in enumerate(self.y)]
 
     def ones(self) -> list[Any]:
         """The cotangent of the sum of all outputs."""
-        return [np.ones_like(part) if i in self.visible else None for i, part in enumerate(self.y)]
+        return [_at_numbers(np.ones_like(part), part) if i in self.visible else None for i, part in enumerate(self.y)]
 
     # --- by the rules -------------------------------------------------------------------------------------------
 
@@ -101,7 +102,8 @@ class Local:
         made = {i: (above[i] - below[i]) / (2 * h) for i in directions}
         difference = sum((_dot(c, b - a) for c, a, b in zip(g, lower, upper, strict=True) if c is not None), 0.0)
         eps = float(np.finfo(self.dtype).eps)
-        size = sum((float(np.sum(np.absolute(c * y))) for c, y in zip(g, self.y, strict=True) if c is not None), 0.0)
+        size = sum((float(np.sum(np.absolute(np.where(c == 0, 0, c * y))))
+                    for c, y in zip(g, self.y, strict=True) if c is not None), 0.0)
         return difference / (2 * h), made, 32 * eps * size / h
 
     def kinked(self, directions: dict[int, Array]) -> list[Any]:
@@ -175,6 +177,11 @@ def only_at(d: Array, indices: Any) -> Array:
     kept = np.zeros(d.size, d.dtype)
     kept[indices] = d.reshape(-1)[indices]
     return kept.reshape(d.shape)
+
+
+def _at_numbers(c: Array, y: Any) -> Array:
+    """A cotangent without a part for what is infinite, as a mask makes it: no difference tells anything there."""
+    return np.where(np.isfinite(y), c, np.zeros_like(c))
 
 
 def _dot(c: Array, y: Array) -> float:

@@ -19,7 +19,7 @@ from tinygraph.core.op import Handle
 
 STYLE = ("body{font:1rem/1.6 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
          "color-scheme:light dark}math{font-size:1.15em}.shapes,.where{opacity:.7}"
-         ".line{margin:.5rem 0 .5rem 1.5rem;display:flex;gap:1.5rem;flex-wrap:wrap;align-items:center}")
+         ".line{margin:.5rem 0 .5rem 1.5rem;display:flex;gap:1.5rem;flex-wrap:wrap;align-items:center;overflow-x:auto}")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,8 @@ class Derivation(Report):
     def latex(self) -> str:
         """Sections and equations for a LaTeX document with amsmath (and CJK fonts for Japanese)."""
         words = self._words
-        lines = [rf"\section*{{{_latex_words(self._title)}}}", _latex_words(self._batch), "",
+        lines = [r"% a part of a document that has \usepackage{amsmath}",
+                 rf"\section*{{{_latex_words(self._title)}}}", _latex_words(self._batch), "",
                  rf"\subsection*{{{words['forward']}}}", *_align(self.forward),
                  rf"\subsection*{{{words['backward']}}}", _latex_words(words["start"]) + ":", *_align((self._start,))]
         for number, step in enumerate(self.steps, 1):

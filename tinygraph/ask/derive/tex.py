@@ -284,12 +284,31 @@ def mathml(row: Row) -> str:
     """
     parts = []
     before: Tree | None = None
-    for piece in row:
+    low = _low_brackets(row)
+    for i, piece in enumerate(row):
         # After a word, as in "min -0.5", MathML would take the sign for a subtraction.
         signs = piece == Atom("−", "o") and isinstance(before, Atom) and before.kind == "t"
-        parts.append('<mo form="prefix">−</mo>' if signs else _mathml(piece))
+        if i in low:
+            parts.append(f'<mo stretchy="false">{low[i]}</mo>')
+        else:
+            parts.append('<mo form="prefix">−</mo>' if signs else _mathml(piece))
         before = piece
     return f"<mrow>{''.join(parts)}</mrow>"
+
+
+def _low_brackets(row: Row) -> dict[int, str]:
+    """The brackets with nothing high between them, by their places; a browser would stretch them to what is beside."""
+    found: dict[int, str] = {}
+    opened: list[tuple[int, str]] = []
+    for i, piece in enumerate(row):
+        text = piece.text if isinstance(piece, Atom) and piece.kind == "o" else ""
+        if text and text in "([":
+            opened.append((i, text))
+        elif text and text in ")]" and opened:
+            j, other = opened.pop()
+            if not any(isinstance(inner, Fraction | Matrix | Root) for inner in row[j:i]):
+                found |= {j: other, i: text}
+    return found
 
 
 def _mathml(piece: Tree) -> str:

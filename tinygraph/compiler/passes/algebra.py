@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 
+from tinygraph.compiler.memory import is_elementwise
 from tinygraph.compiler.passes.rewriting import makers
-from tinygraph.compiler.plan import Plan, Step, Value
+from tinygraph.compiler.plan import Plan, Step, Value, is_uniform
 
 REDUCTIONS: dict[Any, np.ufunc] = {np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum}
 """What a reduction of NumPy's hands its work to."""
@@ -44,13 +46,70 @@ def row_sums(plan: Plan) -> Plan:
     return plan.with_steps(steps)
 
 
+def products(plan: Plan) -> Plan:
+    """np.dot for a product of matrices and vectors: the same call of BLAS, which matmul takes longer to find.
+
+    Where the inner axis is 1, matmul leaves BLAS and takes eight times as long.
+    """
+    steps = []
+    for step in plan.steps:
+        pair = [x for x in step.args if isinstance(x, Value) and 1 <= len(x.shape) <= 2 and x.dtype.kind in "fc"]
+        if step.function is np.matmul and len(pair) == 2 and not step.kwargs and pair[0].dtype == pair[1].dtype:
+            step = replace(step, function=np.dot)
+        steps.append(step)
+    return plan.with_steps(steps)
+
+
+def uniform(plan: Plan) -> Plan:
+    """A number for a constant array of equal elements, where another argument of an elementwise call has its shape."""
+    steps = []
+    for step in plan.steps:
+        if is_elementwise(step) and isinstance(step.result, Value) and step.result.shape:
+            args = tuple(_number(x) if isinstance(x, Value) else x for x in step.args)
+            shapes = [getattr(x, "shape", ()) for x in args]
+            if np.broadcast_shapes(*shapes) == step.result.shape:
+                step = replace(step, args=args)
+        steps.append(step)
+    return plan.with_steps(steps)
+
+
+def _number(x: Value) -> Any:
+    """A constant array's one element, with its dtype, where all are equal bit for bit; anything else as it is."""
+    return x.constant.flat[0] if x.constant is not None and x.shape and is_uniform(x.constant) else x
+
+
+def numbers(plan: Plan) -> Plan:
+    """An array without axes for a number that an elementwise call gets: NumPy would make one at every call (0.2 µs)."""
+    made: dict[Any, Value] = {}
+
+    def array(x: Any, dtype: np.dtype[Any]) -> Any:
+        if not isinstance(x, int | float | np.number):
+            return x
+        if dtype.kind in "iu" and not np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
+            return x  # a comparison with what the dtype cannot hold is answered without it
+        constant = np.array(x).astype(dtype)
+        name = f"c_{x}".replace("-", "minus_")
+        return made.setdefault((repr(x), dtype), Value((), dtype, name, constant))
+
+    steps = []
+    for step in plan.steps:
+        arrays = any(isinstance(x, Value) and x.shape for x in step.args)
+        if is_elementwise(step) and not step.kwargs and arrays and not any(isinstance(x, bool) for x in step.args):
+            kinds = [x.dtype if isinstance(x, Value | np.generic) else type(x) for x in step.args]
+            dtypes = cast(np.ufunc, step.function).resolve_dtypes((*kinds, None))
+            step = replace(step, args=tuple(map(array, step.args, dtypes)))
+        steps.append(step)
+    return plan.with_steps(steps)
+
+
 def broadcasts(plan: Plan) -> Plan:
     """An elementwise call broadcasts by itself: give it the small array where another argument has the full shape."""
     made = makers(plan)
 
     def small(x: Any) -> Any:
         source = made.get(x) if isinstance(x, Value) else None
-        return source.args[0] if source is not None and source.function is np.broadcast_to else x
+        bare = source is not None and source.function is np.broadcast_to and isinstance(source.args[0], Value)
+        return source.args[0] if source is not None and bare else x
 
     steps = []
     for step in plan.steps:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from tinygraph.compiler.plan import Plan, Step, Value, mapped
@@ -33,8 +34,8 @@ def substituted(step: Step, new: dict[Value, Value]) -> Step:
 
     def change(x: Any) -> Any:
         return new.get(x, x) if isinstance(x, Value) else x
-    return Step(step.function, mapped(step.args, change), mapped(step.kwargs, change), step.result, step.why,
-                change(step.replaces), change(step.shares))
+    return replace(step, args=mapped(step.args, change), kwargs=mapped(step.kwargs, change),
+                   replaces=change(step.replaces), shares=change(step.shares))
 
 
 def makers(plan: Plan) -> dict[Value, Step]:

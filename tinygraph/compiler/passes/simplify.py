@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from tinygraph.compiler.calls import astype, copy
 from tinygraph.compiler.passes.rewriting import constant, key, replaced, substituted
 from tinygraph.compiler.plan import Plan, Step, Value, mapped
-from tinygraph.compiler.record import astype, copy
 
 SHAPED = {np.ones_like: np.ones, np.zeros_like: np.zeros}
 """Functions that look at their argument's shape and dtype alone."""
@@ -19,7 +20,7 @@ def dead_code(plan: Plan) -> Plan:
     needed = set(plan.ends)
     kept = []
     for step in reversed(plan.steps):
-        if step.result is None or any(value in needed for value in step.results):
+        if step.result is None or step.effect or any(value in needed for value in step.results):
             kept.append(step)
             needed.update(step.reads)
     return plan.with_steps(kept[::-1])
@@ -27,7 +28,16 @@ def dead_code(plan: Plan) -> Plan:
 
 def aliases(plan: Plan) -> Plan:
     """Take the argument for the result where a call changes nothing: copies, casts and reshapes to what it is."""
-    return replaced(plan, lambda step: step.args[0] if _changes_nothing(step) else None)
+    def argument(step: Step) -> Value | None:
+        if step.function is np.multiply and len(step.args) == 2 and _is_one(step.args[0]):
+            step = replace(step, args=step.args[::-1])
+        return step.args[0] if _changes_nothing(step) else None
+    return replaced(plan, argument)
+
+
+def _is_one(x: Any) -> bool:
+    number = x.constant[()] if isinstance(x, Value) and x.constant is not None and x.shape == () else x
+    return isinstance(number, int | float | np.number) and number == 1
 
 
 def _changes_nothing(step: Step) -> bool:
@@ -38,11 +48,8 @@ def _changes_nothing(step: Step) -> bool:
         return False
     if step.function in (copy, astype, np.copy, np.positive, np.broadcast_to, np.reshape):
         return True
-    number = step.args[1] if len(step.args) == 2 else None
-    if isinstance(number, Value) and number.constant is not None and number.shape == ():
-        number = number.constant[()]
-    is_one = isinstance(number, int | float | np.number) and number == 1
-    return step.function in (np.multiply, np.divide) and is_one and not step.kwargs
+    return step.function in (np.multiply, np.divide) and len(step.args) == 2 and _is_one(step.args[1]) \
+        and not step.kwargs
 
 
 def constants(plan: Plan) -> Plan:
@@ -54,7 +61,8 @@ def constants(plan: Plan) -> Plan:
         step = substituted(step, known)
         shaped = step.function in SHAPED and not step.kwargs
         fixed = all(value.constant is not None for value in step.reads)
-        if isinstance(step.result, Value) and step.replaces is None and (shaped or fixed):
+        pure = step.replaces is None and not step.effect
+        if isinstance(step.result, Value) and pure and (shaped or fixed):
             if shaped:
                 array = SHAPED[step.function](step.result.shape, step.result.dtype)
             else:
@@ -72,7 +80,7 @@ def common_subexpressions(plan: Plan) -> Plan:
     seen: dict[Any, Step] = {}
 
     def twin(step: Step) -> Any:
-        if step.replaces is not None or step.result is None:
+        if step.replaces is not None or step.result is None or step.effect:
             return None
         first = seen.setdefault((step.function, key(step.args), key(step.kwargs)), step)
         return first.result if first is not step else None

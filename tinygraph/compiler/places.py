@@ -1,0 +1,44 @@
+"""Places: the line of the user's code that a call or an error of the recorder comes from."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import numpy as np
+
+from tinygraph.core.messages import PACKAGE
+
+INSIDE = (PACKAGE, os.path.dirname(np.__file__), os.path.join(os.path.dirname(os.path.dirname(np.__file__)), "scipy"))
+"""Whose lines are nobody's own."""
+
+
+def here() -> str:
+    """`` (train.py:12)``, the innermost line that is the user's; empty where there is none."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(INSIDE):
+        frame = frame.f_back
+    return f" ({os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})" if frame is not None else ""
+
+
+def why() -> str:
+    """The op that is at work and the line of the user's code, as a comment of the compiled program says them."""
+    frame: Any = sys._getframe(1)
+    op = node = None
+    while frame is not None and frame.f_code.co_filename.startswith(INSIDE):
+        names = frame.f_locals
+        if frame.f_code.co_name == "cotangents" and "node" in names:
+            node = names["node"]
+            break
+        if op is None and "op" in names and hasattr(names["op"], "rules"):
+            op = names["op"]
+        frame = frame.f_back
+    if node is not None and node.op is not None:
+        place = node.location
+        line = f", {place[0].rsplit('/', 1)[-1]}:{place[1]}" if place else ""
+        return f"backward of {node.op.name}{line}"
+    if frame is None:
+        return op.name if op else ""
+    line = f"{frame.f_code.co_filename.rsplit('/', 1)[-1]}:{frame.f_lineno}"
+    return f"{op.name}, {line}" if op else line
