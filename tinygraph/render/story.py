@@ -228,8 +228,12 @@ class Story:
         g = self._total(node, node.outputs[0]) if len(node.outputs) == 1 else None
         if not tex or g is None:
             return ()
+        if op.outputs and (picked := node.outputs[0].params):  # the one of several outputs that was used
+            tex = tex.replace(rf"\partial Y_{picked['index']}}}", r"\partial Y}")
         for arriving in _ARRIVING:
             tex = tex.replace(arriving, _NUMBER)
+        if r"\partial" in tex:
+            return ()
         if not any(out.value.shape for out in node.outputs):
             tex = tex.replace(r"\odot", r"\cdot")
         values = {letter: p.value if type(p) is Node else p
