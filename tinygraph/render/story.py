@@ -240,6 +240,10 @@ class Story:
                   for letter, p in zip(op.letters, node.node.parents, strict=False) if type(p) is Node or drawn(p)}
         if not op.outputs:
             values.setdefault("Y", node.node.value)
+        if "keepdims" in op.params:  # what a mean or a variance divides by
+            first = node.node.parents[0]
+            count = np.size(first.value if type(first) is Node else first) // (np.size(node.node.value) or 1)
+            values.setdefault("N", count - (node.node.params or {}).get("ddof", 0))
         letters = {}
         for letter, value in {**values, _NUMBER: g}.items():
             if letter and re.search(rf"(?<![A-Za-z\\]){letter}(?![a-z])", tex):
