@@ -253,3 +253,24 @@ def test_methods_are_numpys(call):
     a = np.array([[1.0, 2.0], [3.0, 4.0]])
     t, plain = (leaf(a), a) if "choose" not in call.__code__.co_names else (tg.tensor(a.astype(int)), a.astype(int))
     np.testing.assert_array_equal(call(t).data, call(plain))
+
+
+@pytest.mark.parametrize("key", [
+    (1.0, slice(0, 3), np.ones(2)), (slice(0, 1, 5j),), ("0,2", [1, 2], [3, 4]), ("-1", np.eye(2), np.eye(2)),
+    ("0,3,1", [1, 2], [3, 4]), (np.ones(2, np.float32), 1.0), (np.ones(2, np.float32), np.float64(1)), ([1, 2], 1.5)])
+@pytest.mark.parametrize("name", ["r_", "c_"])
+def test_what_stands_between_brackets_is_joined_as_in_numpy(name, key):
+    try:
+        wanted = getattr(np, name)[key]
+    except ValueError:
+        with pytest.raises(tg.ShapeError):
+            getattr(tg, name)[key]
+        return
+    got = getattr(tg, name)[key]
+    assert got.dtype == wanted.dtype
+    np.testing.assert_array_equal(got, wanted)
+
+
+def test_tensors_between_brackets_have_gradients():
+    tg.check_grads(lambda x: tg.r_[x[0], 3, x, x * x], np.array([0.5, 2.0]))
+    tg.check_grads(lambda x: tg.c_[x, [1, 2], x * x], np.array([0.5, 2.0]))

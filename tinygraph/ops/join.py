@@ -13,8 +13,8 @@ from tinygraph.core.op import Array, as_array, is_array, op
 from tinygraph.ops.index import scatter_add
 from tinygraph.ops.shape import atleast_3d
 
-__all__ = ["append", "array_split", "block", "column_stack", "concatenate", "dsplit", "dstack", "hsplit", "hstack",
-           "repeat", "split", "stack", "tile", "unstack", "vsplit", "vstack"]
+__all__ = ["append", "array_split", "block", "c_", "column_stack", "concatenate", "dsplit", "dstack", "hsplit",
+           "hstack", "r_", "repeat", "split", "stack", "tile", "unstack", "vsplit", "vstack"]
 
 
 def places_of(arrays: Any, path: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
@@ -341,3 +341,49 @@ def repeat(a: Array, repeats: Any, axis: int | None = None) -> Array:
     """
     # An empty list is one of whole numbers, though as an array it would be of fractions.
     return np.repeat(a, repeats if np.size(repeats) else np.astype(repeats, int), axis)
+
+
+class Joiner:
+    """What `r_` and `c_` are: arrays, numbers and ranges between brackets, joined along an axis.
+
+    A string in front, "axis, ndim, place", sets along which axis, how many axes each part gets at least, and before
+    which of those its own stand.
+
+    >>> r_[1:4, 0, np.array([5, 6])]
+    array([1, 2, 3, 0, 5, 6])
+    >>> c_[np.array([1, 2]), np.array([3, 4])]
+    array([[1, 3],
+           [2, 4]])
+    """
+
+    def __init__(self, axis: int, ndim: int, place: int) -> None:
+        self.axis, self.ndim, self.place = axis, ndim, place
+
+    def __getitem__(self, key: Any) -> Array:
+        items = list(key) if isinstance(key, tuple) else [key]
+        how = [self.axis, self.ndim, self.place]
+        if isinstance(items[0], str):
+            given = [int(number) for number in items.pop(0).split(",")]
+            how = given + how[len(given):]
+        parts = [self._part(item, *how[1:]) for item in items]
+        # A Python number takes the dtype of the arrays, as it does in arithmetic.
+        dtype = np.result_type(*(item if isinstance(item, int | float | complex) else part.dtype
+                                 for item, part in zip(items, parts, strict=True)))
+        return concatenate(parts, how[0], dtype=dtype)
+
+    def _part(self, item: Any, ndim: int, place: int) -> Array:
+        if isinstance(item, slice):
+            start, stop, step = 0 if item.start is None else item.start, item.stop, item.step
+            if isinstance(step, complex):
+                item = np.linspace(start, stop, int(abs(step)))
+            else:
+                item = np.arange(start, stop, step)
+        item = as_array(item)
+        missing = ndim - np.ndim(item)
+        if missing <= 0:
+            return item if np.shape(item) else np.reshape(item, (1,))
+        before = place if place >= 0 else place + missing + 1
+        return np.reshape(item, (1,) * before + np.shape(item) + (1,) * (missing - before))
+
+
+r_, c_ = Joiner(0, 1, -1), Joiner(-1, 2, 0)
