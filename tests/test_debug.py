@@ -444,6 +444,13 @@ def test_float64_that_creeps_in():
     assert fault(lambda: w + np.array([1, 2])).facts["argument"] == 1  # int64 times float32 is float64 in NumPy
 
 
+def test_digits_that_an_op_drops():
+    rounded = Op(lambda x: x.astype(np.float32) * 2, vjp=(lambda g, y, x: 2 * g,))
+    error = fault(lambda: rounded(leaf([0.1], "x")))
+    assert (error.kind, error.facts["before"], error.facts["after"]) == ("dtype", "float64", "float32")
+    assert "the op itself computes in float32, and what its input has beyond that is lost" in str(error)
+
+
 def test_a_dtype_that_was_asked_for_is_no_fault():
     with tg.debug():
         w = leaf([1.0, 2.0], "w", np.float32)
