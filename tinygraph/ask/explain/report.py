@@ -37,6 +37,7 @@ class Explanation(Report):
         earlier: What ``t.grad`` holds besides, from other calls of backward; None where nothing.
         stops: Where, between the loss and the tensor, a gradient does not pass, as `Stop` s.
         origin: Where it first is not finite, as an `Origin`; None where it is finite.
+        detached: Which way is not among these, since a value on it was detached; empty where none is known.
         absent: Why ``t.grad`` is None, or why nothing comes from this loss; empty where there is nothing to say.
 
     >>> import tinygraph as tg
@@ -50,8 +51,9 @@ class Explanation(Report):
 
     measure = "flow"
 
-    def __init__(self, node: Node, loss: Node | None, flow: Flow | None, why: str, earlier: Array | None) -> None:
-        self.node, self.loss, self.absent, self.earlier = node, loss, why, earlier
+    def __init__(self, node: Node, loss: Node | None, flow: Flow | None, why: str, earlier: Array | None,
+                 detached: str = "") -> None:
+        self.node, self.loss, self.absent, self.earlier, self.detached = node, loss, why, earlier, detached
         self.gradient: Array | None = flow.gradient if flow else None
         self.shares: list[Use] = flow.uses if flow else []
         self.ways: list[Way] = flow.ways if flow else []
@@ -143,6 +145,8 @@ class Explanation(Report):
         lines += [f"    {self._part(each.gradient)}  {way(each.nodes)}" for each in self.ways]
         if self.rest is not None:
             lines.append(f"    {self._part(self.rest)}  {_many(self.number - len(self.ways))} other ways together")
+        if self.detached:
+            lines.append(f"  another way was cut: {self.detached}")
         return lines
 
     def _about_stops(self) -> list[str]:
@@ -190,7 +194,8 @@ class Explanation(Report):
             return {"id": None if found is None else found.id, **where_made(node)}
         return {
             "tensor": {**about(self.node), "shape": list(self.node.value.shape), "dtype": str(self.node.value.dtype)},
-            "absent": self.absent or None, "gradient": _summary(self.gradient), "earlier": _summary(self.earlier),
+            "absent": self.absent or None, "detached": self.detached or None,
+            "gradient": _summary(self.gradient), "earlier": _summary(self.earlier),
             "shares": [{**about(use.node), "argument": use.position, "part": _number(self.part(use.gradient)),
                         **_summary(use.gradient)} for use in self.shares],
             "number_of_ways": _number(self.number),
@@ -268,7 +273,8 @@ def _explained(node: Node, loss: Handle | None, grad: Array | None, ways: int) -
     earlier = None
     if held is not None and not np.array_equal(held, flow.gradient, equal_nan=True):
         earlier = held - flow.gradient
-    return Explanation(node, root, flow, "" if held is not None else _unkept(node), earlier)
+    return Explanation(node, root, flow, "" if held is not None else _unkept(node), earlier,
+                       absent.detached(node, flow.order))
 
 
 def _seed(root: Node, grad: Array | None) -> Array:
