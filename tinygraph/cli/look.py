@@ -28,7 +28,8 @@ def add_check(verbs: Any) -> None:
                     "tinygraph check models/two_layer_net.py --graph")
     verb.add_argument("--samples", type=count, default=3, metavar="N", help="the first N training samples (3)")
     verb.add_argument("--seed", type=seed, default=0, metavar="N", help="of the first weights (0)")
-    verb.add_argument("--graph", action="store_true", help="check every node's rule, not the weights alone; --draw asks for it too")
+    verb.add_argument("--graph", action="store_true",
+                      help="check every node's rule, not the weights alone; --draw asks for it too")
     add_picture(verb)
     add_json(verb)
 
