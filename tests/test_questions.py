@@ -91,6 +91,7 @@ def test_what_single_answers_say_of_nodes():
     ops = [node.op for node in tg.graph(loss)]
     relu, softmax = ops.index("relu"), ops.index("softmax")
     assert tg.check_graph(loss).by_node[relu] == "kink"
+    assert tg.check_graph(loss).by_node[len(ops) - 1] == "right"  # although the labels are skipped
     assert tg.lint(loss).by_node[len(ops) - 1] == "TG302"
     explained = QUESTIONS["explain"](loss)
     assert explained.by_node[0] == "the tensor"

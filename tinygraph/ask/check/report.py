@@ -76,8 +76,8 @@ class GraphCheck(Report):
 
     @property
     def by_node(self) -> dict[int, str]:
-        """The verdict on each node: the worst of those on its arguments."""
-        worst = sorted(self.rows, key=lambda row: ("wrong", "kink", "skipped", "right").index(row.verdict))
+        """The verdict on each node: the worst on its arguments; "skipped" where none was checked."""
+        worst = sorted(self.rows, key=lambda row: ("wrong", "kink", "right", "skipped").index(row.verdict))
         return {row.id: row.verdict for row in reversed(worst)}
 
     @property
