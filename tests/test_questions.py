@@ -253,7 +253,8 @@ def test_no_word_on_the_examples_of_the_pages(page, tmp_path, monkeypatch, ops_a
 
 
 @pytest.mark.needs_dot
-@pytest.mark.parametrize("script", sorted((ROOT / "docs" / "figures").glob("*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("script", [path for path in sorted((ROOT / "docs" / "figures").glob("*.py"))
+                                    if path.stem != "dead_relu"], ids=lambda path: path.stem)  # which shows a mistake
 def test_no_word_on_the_figures(script, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT))
     _, found = collect(monkeypatch)
