@@ -56,6 +56,18 @@ def test_every_answer_about_a_graph_is_a_report():
     assert kinds == set(Report.__subclasses__())
 
 
+@pytest.mark.parametrize("ask", [tg.check_graph, tg.lint, tg.derive, tg.shadow, tg.profile, tg.diff_graphs,
+                                 tg.explain], ids=lambda ask: ask.__name__)
+def test_a_graph_can_be_asked_in_place_of_the_loss_and_nothing_else(ask):
+    loss = doubtful()
+    given = {tg.diff_graphs: (loss,), tg.explain: (leaf_of(loss),)}.get(ask, ())
+    if ask is not tg.profile:  # which measures
+        assert ask(*given, tg.graph(loss)).as_dict() == ask(*given, loss).as_dict()
+    with pytest.raises(tg.UnsupportedError, match=r"or its graph, and not float64 \(test_questions.py:"):
+        ask(*given, loss.data[()])
+    assert tg.profile(tg.graph(loss), rounds=1).nodes
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_an_answer_is_text_data_attributes_and_a_picture(question, tmp_path):
     loss = doubtful()

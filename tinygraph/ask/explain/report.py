@@ -11,10 +11,10 @@ import numpy as np
 from tinygraph.analysis import Graph
 from tinygraph.ask.explain import absent
 from tinygraph.ask.explain.flow import Flow, Origin, Stop, Use, Way
-from tinygraph.ask.report import Report
+from tinygraph.ask.report import Report, asked
 from tinygraph.ask.wording import called, count, inputs, span, step, way, where_made
 from tinygraph.core.context import MARKS, no_grad
-from tinygraph.core.errors import ArgumentError, GradientError
+from tinygraph.core.errors import ArgumentError, GradientError, UnsupportedError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node, start
 from tinygraph.core.op import Array, Handle
@@ -211,7 +211,7 @@ class Explanation(Report):
         }
 
 
-def explain(t: Handle, loss: Handle | None = None, *, grad: Array | None = None, ways: int = 5) -> Explanation:
+def explain(t: Handle, loss: Handle | Graph | None = None, *, grad: Array | None = None, ways: int = 5) -> Explanation:
     """Say where the gradient of a tensor came from, or why it has none.
 
     The gradient is the sum of what each use of the tensor adds. Each is followed to the loss: the ways through the
@@ -243,18 +243,20 @@ def explain(t: Handle, loss: Handle | None = None, *, grad: Array | None = None,
     """
     if ways < 1:
         raise ArgumentError(f"explain: ways is how many to tell one by one, at least 1, not {ways}{here()}")
+    if not isinstance(t, Handle):
+        raise UnsupportedError(f"explain: it explains the gradient of a tensor, and this is {type(t).__name__}{here()}")
     node = t.node
+    root = asked("explain", loss).roots[0] if loss is not None else None
     token = MARKS.set(None)  # under debug what is asked here would be taken for a backward of the user's
     try:
         with no_grad():
-            return _explained(node, loss, grad, ways)
+            return _explained(node, root, grad, ways)
     finally:
         MARKS.reset(token)
 
 
-def _explained(node: Node, loss: Handle | None, grad: Array | None, ways: int) -> Explanation:
+def _explained(node: Node, root: Node | None, grad: Array | None, ways: int) -> Explanation:
     why = absent.of_its_own(node)
-    root = loss.node if loss is not None else None
     if why:
         return Explanation(node, root, None, why, None)
     if root is None:
