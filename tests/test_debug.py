@@ -85,7 +85,22 @@ def nan_where_nothing_is_recorded():
         np.log(leaf([-1.0], "x"))
 
 
+def softmax_of_a_row_that_is_masked_whole():
+    tg.softmax(np.where(np.array([False, False]), leaf([1.0, 2.0], "scores"), -np.inf))
+
+
+def logarithm_of_one_less_one():
+    np.log1p(leaf([-1.0], "x"))
+
+
+def cosh_overflows():
+    np.cosh(leaf([-800.0], "x"))
+
+
 FORWARD = [
+    (softmax_of_a_row_that_is_masked_whole, "softmax", "NaN at [0]", "a row holds nothing but minus infinity"),
+    (logarithm_of_one_less_one, "log1p", "infinity at [0]", "the logarithm of 0"),
+    (cosh_overflows, "cosh", "infinity at [0]", "it overflows where its input is larger than 710.48"),
     (log_of_zero, "log", "infinity at [1]", "the logarithm of 0"),
     (log_of_negative, "log", "NaN at [0]", "the logarithm of a negative number"),
     (divided_by_zero, "divide", "infinity at [0]", "divides by 0"),
