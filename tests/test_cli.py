@@ -421,7 +421,7 @@ def test_shadow_tells_of_digits_and_by_its_exit_code_of_an_overflow(capsys):
     assert "the first to overflow" in Path("shadow.dot").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("verb", ["check --graph", "lint", "shadow", "profile --rounds 1", "derive", "diff"])
+@pytest.mark.parametrize("verb", ["check", "lint", "shadow", "profile --rounds 1", "derive", "diff"])
 def test_every_question_draws_its_answer(verb, capsys):
     name, *options = verb.split()
     asked(capsys, name, MODEL, *options, "--draw", "answer.dot")
