@@ -87,7 +87,8 @@ def few_objects():
 def _ops_of_a_test_go_with_it():
     """An op that a test or a page's example registers is gone after it: the next one may use the name again."""
     import tinygraph as tg
-    from tinygraph.core.op import COMPOSED
+    from tinygraph.core.op import COMPOSED, load_all
+    load_all()  # a family that is imported in a test is not imported again after it
     before = {*tg.OPS, *COMPOSED}
     yield
     for registry in (tg.OPS, COMPOSED):

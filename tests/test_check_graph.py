@@ -97,6 +97,10 @@ def test_a_wrong_rule_is_named(fault):
     assert row.op == "<lambda>" or row.op in ("cos", "tanh", "softmax", "matmul", "subtract", "maximum", "exp", "sin")
     assert told in row.reason
     assert not report.ok
+    assert row.file == __file__
+    assert row.index is not None or "its rules raise" in row.reason or "on a kink" in row.reason
+    if row.index is not None:
+        assert np.absolute(row.analytic - row.numeric) > 1e-5
     # Only the planted op is at fault, whatever its neighbours.
     assert len({row.id for row in report.wrong}) == 1
     assert {row.verdict for row in report.rows if row.op in ("multiply", "sum")} == {"right"}
@@ -253,6 +257,15 @@ def test_a_result_that_is_not_finite_is_skipped():
     with np.errstate(all="ignore"):
         report = tg.check_graph(np.log(leaf([0.0]) * 2).sum())
     assert {row.reason for row in report.skipped} == {"the result is NaN or infinite", "an input holds NaN or infinity"}
+
+
+def test_infinities_that_a_mask_puts_in_are_no_mistake():
+    scores, mask = leaf(X @ X.T, "scores"), np.tril(np.ones((2, 2), bool))
+    report = tg.check_graph((tg.softmax(np.where(mask, scores, -np.inf)) ** 2).sum())
+    assert {row.verdict for row in report.rows} == {"right", "skipped"}  # softmax is not: its input holds infinities
+    wrong = made(lambda x: np.where(mask, x, -np.inf), lambda g, y, x: g * 2)
+    row, = tg.check_graph(tg.softmax(wrong(scores))[1, 0]).wrong
+    assert "a factor of 0.5 is missing" in row.reason
 
 
 def test_an_op_that_does_not_repeat_itself_is_skipped():

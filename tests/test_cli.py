@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.cli import main
+from tinygraph.cli import look, main
+from tinygraph.render import overlay, scene
 
 ROOT = Path(__file__).parents[1]
 MODEL = str(ROOT / "models" / "two_layer_net.py")
@@ -265,6 +266,55 @@ def test_draw_writes_the_graph_of_a_step(capsys):
         assert part in source
 
 
+SCOPED = """
+import numpy as np
+import tinygraph as tg
+
+class Model:
+    def __init__(self, input_size, dtype):
+        self.params = {f"w{i}": tg.tensor(np.eye(input_size, dtype=dtype), requires_grad=True, name=f"w{i}")
+                       for i in range(3)}
+
+    def loss(self, x, t):
+        with tg.scope("encoder"):
+            for w in self.params.values():
+                with tg.scope("layer"):
+                    x = np.tanh(x @ w)
+        return (x * x).sum()
+
+    def predict(self, x):
+        return x
+
+def build(input_size, output_size, *, seed=None, dtype=np.float64):
+    return Model(input_size, dtype)
+"""
+
+
+@pytest.mark.parametrize(("options", "shown", "missing"), [
+    ([], ["tanh", ">encoder<", ">layer<"], []),
+    (["--depth", "1"], [">layer<", "2 ops"], ["tanh"]),
+    (["--collapse", "*/layer"], [">layer<", "2 ops"], ["tanh"]),
+    (["--collapse", "decoder", "--collapse", "enc*"], [">encoder<", "6 ops"], ["tanh", ">layer<"]),
+    (["--fold-repeats"], ["layer ×3"], []),
+    (["--color-by", "bytes"], [">bytes<", "#DC7A2E"], []),
+    (["--show", "shapes"], ["(2, 2)"], ["min "]),
+    (["--show", "symbols", "--forward-only"], ["tanh"], ["#0072B2", "(2, 2)"]),
+    (["--theme", "dark", "-o", "graph.svg"], ["#1B1B1B"], ["prefers-color-scheme"])])
+def test_draw_has_an_option_for_what_is_shown_and_folded(options, shown, missing, monkeypatch):
+    Path("scoped.py").write_text(SCOPED, encoding="utf-8")
+    if "graph.svg" in options:
+        monkeypatch.setenv("PATH", "")
+    assert main(["draw", "scoped.py", "--data", "spiral", "-o", "graph.dot", *options]) == 0
+    source = Path(next(name for name in ("graph.svg", "graph.dot") if Path(name).exists())).read_text(encoding="utf-8")
+    assert [part for part in shown if part not in source] == []
+    assert [part for part in missing if part in source] == []
+
+
+def test_draw_offers_what_pictures_can_show():
+    assert look.SHOW == scene.SHOW
+    assert look.MEASURES == overlay.MEASURES
+
+
 @pytest.mark.needs_dot
 @pytest.mark.parametrize(("ending", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG"), ("pdf", b"%PDF")])
 def test_draw_takes_the_format_from_the_ending(ending, start):
@@ -363,6 +413,42 @@ def test_lint_tells_what_it_finds_by_its_exit_code(capsys):
     assert said.startswith("tinygraph: lint: no rule begins with 'TG9'; there are TG101")
 
 
+def test_explain_tells_of_each_weight_and_by_its_exit_code(capsys):
+    printed = asked(capsys, "explain", MODEL).out
+    assert re.findall(r"^the gradient of '(\w+)' from", printed, re.M) == ["W1", "b1", "W2", "b2"]
+    assert "'W1' → affine (two_layer_net.py:" in printed
+    printed = asked(capsys, "explain", MODEL, "--of", "x", "--of", "b2", "--json", code=1).out
+    data = json.loads(printed)
+    assert list(data) == ["x", "b2"]
+    assert "does not require a gradient" in data["x"]["absent"]
+    assert data["b2"]["shares"][0]["part"] == pytest.approx(1)
+    asked(capsys, "explain", MODEL, "--of", "b2", "--draw", "b2.dot")
+    assert "100.0% through argument 2" in Path("b2.dot").read_text(encoding="utf-8")
+    assert asked(capsys, "explain", MODEL, "--of", "b3", code=1).err == (
+        "tinygraph: explain: nothing in the graph is called 'b3'; there are W1, b1, W2, b2, x, t\n")
+    assert "choose it with --of" in asked(capsys, "explain", MODEL, "--draw", "all.svg", code=1).err
+    Path("dead.py").write_text(Path(MODEL).read_text().replace("tg.relu(", "tg.relu(-99 + "))
+    assert "a dead ReLU" in asked(capsys, "explain", "dead.py", "--of", "W1", code=1).out
+
+
+def test_shadow_tells_of_digits_and_by_its_exit_code_of_an_overflow(capsys):
+    printed = asked(capsys, "shadow", MODEL, "--dtype", "float32").out
+    assert printed.startswith("beside a shadow in float64, ")
+    Path("large.py").write_text(Path(MODEL).read_text().replace("tg.relu(", "np.exp(200 + "))
+    with np.errstate(over="ignore", invalid="ignore"):
+        data = json.loads(asked(capsys, "shadow", "large.py", "--dtype", "float32", "--draw", "shadow.dot", "--json",
+                                code=1).out)
+    assert next(node for node in data["nodes"] if node["id"] == data["overflow"])["op"] == "exp"
+    assert "the first to overflow" in Path("shadow.dot").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("verb", ["check --graph", "lint", "shadow", "profile --rounds 1", "derive", "diff"])
+def test_every_question_draws_its_answer(verb, capsys):
+    name, *options = verb.split()
+    asked(capsys, name, MODEL, *options, "--draw", "answer.dot")
+    assert Path("answer.dot").read_text(encoding="utf-8").startswith("digraph")
+
+
 def test_profile_prints_tables_and_writes_a_trace(capsys):
     printed = asked(capsys, "profile", MODEL, "--rounds", "2", "--batch", "10", "-o", "out/step.json")
     rows = re.findall(r"^ +\d+  (\w+) +\(.*two_layer_net\.py:\d+$", printed.out, re.M)
@@ -450,7 +536,8 @@ def test_a_mistake_in_the_arguments_is_exit_code_2(arguments, capsys):
     assert "usage: tinygraph" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("verb", ["train", "check", "draw", "bench", "lint", "profile", "derive", "diff"])
+@pytest.mark.parametrize("verb", ["train", "check", "draw", "bench", "lint", "explain", "shadow", "profile",
+                                  "derive", "diff"])
 def test_help_shows_examples_that_parse(verb, capsys):
     from tinygraph.cli import _parser
 

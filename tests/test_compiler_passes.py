@@ -7,6 +7,7 @@ import pytest
 
 from tinygraph.compiler import passes
 from tinygraph.compiler.calls import copy, getitem, setitem
+from tinygraph.compiler.memory import LINE, Buffer, arranged
 from tinygraph.compiler.plan import Plan, Step, Value
 from tinygraph.compiler.record import Trace, Traced
 from tinygraph.compiler.source import printed
@@ -23,6 +24,11 @@ def recorded(function, *arrays):
     results = function(*(Traced(trace, v, a) for v, a in zip(inputs, arrays, strict=True)))
     results = results if isinstance(results, tuple) else (results,)
     return Plan(tuple(inputs), (), tuple(trace.steps), (), tuple(r.value for r in results))
+
+
+def recorded_after(change, function, *arrays):
+    """The plan of a function after one pass."""
+    return change(recorded(function, *arrays))
 
 
 def names(plan):
@@ -63,7 +69,8 @@ def test_dead_code_goes_and_checks_stay():
 
 @pytest.mark.parametrize("f", [
     lambda x: np.exp(x.copy()), lambda x: np.exp(x.astype(float)), lambda x: np.exp(np.reshape(x, (6, 4))),
-    lambda x: np.exp(np.broadcast_to(x, (6, 4))), lambda x: np.exp(x * 1.0), lambda x: np.exp(x / np.float64(1)),
+    lambda x: np.exp(np.broadcast_to(x, (6, 4))), lambda x: np.exp(x * 1.0), lambda x: np.exp(1.0 * x),
+    lambda x: np.exp(x / np.float64(1)),
 ])
 def test_what_changes_nothing_goes(f):
     assert names(same_results(f, X, passes_=[passes.aliases])) == ["exp"]
@@ -115,6 +122,36 @@ def test_row_sums_are_products_and_the_rest_is_not():
     assert names(same_results(f, X, passes_=[passes.sums, passes.row_sums])) == ["matmul", "sum"]
 
 
+@pytest.mark.parametrize(("shapes", "name"), [
+    (((6, 4), (4, 3)), "dot"), (((6, 4), (4,)), "dot"), (((6,), (6, 4)), "dot"), (((6, 1), (1, 4)), "dot"),
+    (((2, 6, 4), (4, 3)), "matmul"),
+])
+def test_products_of_matrices_and_vectors_go_straight_to_blas(shapes, name):
+    a, b = (np.random.default_rng(0).standard_normal(shape) for shape in shapes)
+    assert names(same_results(np.matmul, a, b, passes_=[passes.products])) == [name]
+    assert names(recorded_after(passes.products, np.matmul, a, b.astype(np.float32))) == ["matmul"]
+
+
+def test_a_constant_array_of_equal_elements_is_a_number_where_the_shape_stays():
+    def f(x):
+        return np.full((6, 4), 2.0, like=x) * x, np.full((6, 4), 2.0, like=x) * x[:1], np.zeros(4, like=x) - x
+    plan = same_results(f, X, passes_=[passes.constants, passes.uniform])
+    assert [np.shape(step.args[0]) for step in plan.steps if step.function is np.multiply] == [(), (6, 4)]
+    mixed = np.where(X[0] > 0, 0.0, -0.0)
+    plan = recorded_after(passes.uniform, lambda x: (np.copysign(x, mixed), np.copysign(x, np.zeros(4))), X)
+    assert [np.shape(step.args[1]) for step in plan.steps] == [(4,), ()]
+
+
+def test_numbers_become_arrays_of_the_dtype_that_numpy_computes_in():
+    x, n = X.astype(np.float32), np.arange(5)
+    with np.errstate(over="ignore"):
+        plan = same_results(lambda x, n: (x * 0.1, x * np.float64(0.1), n * 2, n * 0.5, n > 2**70, x * 1e300, x > True),
+                            x, n, passes_=[passes.numbers])
+    args = [step.args[1] for step in plan.steps]
+    assert [a.dtype.name if isinstance(a, Value) else a for a in args] == [
+        "float32", "float64", "int64", "float64", 2**70, "float32", True]
+
+
 def test_broadcasts_are_left_to_their_users():
     plan = same_results(lambda x, y: x + np.broadcast_to(y[0], (6, 4)), X, Y,
                         passes_=[passes.broadcasts, passes.dead_code])
@@ -138,9 +175,44 @@ def test_a_pass_leaves_the_plan_that_it_was_given_alone():
 
 def test_an_operand_that_dies_is_written_over_and_one_that_lives_is_not():
     plan = same_results(lambda x: (np.exp(x) + 1.0) * np.exp(x), X)
-    assert printed(plan).source.count("np.empty") == 2
+    assert printed(plan).source.count("np.ndarray(") == 2
     plan = same_results(lambda x: np.sqrt(np.abs(np.sin(np.exp(x)))), X)
-    assert printed(plan).source.count("np.empty") == 1
+    assert printed(plan).source.count("np.ndarray(") == 1
+
+
+def test_what_is_returned_is_allocated_by_the_call_that_makes_it():
+    plan = same_results(lambda x: np.exp(np.exp(x)), X)
+    source = printed(plan).source
+    assert "exp_2 = np.exp(exp) " in source
+    assert ".copy()" not in source
+
+
+def test_one_arena_holds_arrays_of_any_shape_and_dtype_one_after_the_other():
+    def f(x):
+        a = np.sum(np.exp(x), axis=0)  # (6, 4), which dies before another shape and dtype is born
+        return np.sum(np.equal(np.concatenate([a, a, a]), 0.5))
+    program = printed(same_results(f, X))
+    assert program.buffers == 192 + 64
+    assert program.source.count("_arena, 0)") == 2
+
+
+def test_buffers_of_one_time_never_overlap():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        buffers = []
+        for n, born, length in zip(*rng.integers(1, [[200], [50], [20]], (3, 30)), strict=True):
+            buffers.append(Buffer(value(n), born))
+            buffers[-1].dead = born + length
+        size = arranged(buffers)
+        alive = np.zeros(80, int)
+        for a in buffers:
+            alive[a.born:a.dead + 1] += a.nbytes
+            assert a.offset % LINE == 0
+            assert a.offset + a.nbytes <= size
+            for b in buffers:
+                apart = a is b or a.dead < b.born or b.dead < a.born
+                assert apart or a.offset + a.nbytes <= b.offset or b.offset + b.nbytes <= a.offset
+        assert alive.max() <= size < 1.5 * alive.max()
 
 
 def test_a_view_keeps_what_it_looks_at_alive():

@@ -103,10 +103,23 @@ def test_a_broadcast_is_summed_over_and_a_number_stays_one():
 
 
 def test_an_op_without_a_formula_is_the_chain_rule():
+    @tg.op(vjp=(lambda g, y, x: 2 * g,))
+    def twice(x):
+        return 2 * x
     x = tg.tensor([3.0, 1.0], requires_grad=True, name="x")
-    found = tg.derive(np.cumsum(x).sum())
+    found = tg.derive(twice(x).sum())
     assert equations(found)[-1] == "∂L/∂x = ∂L/∂V ∂V/∂x : (2,)"
-    assert found.steps[-1].sentence == "By the chain rule: the upstream derivative times that of cumsum."
+    assert found.steps[-1].sentence == "By the chain rule: the upstream derivative times that of twice."
+
+
+def test_numbered_inputs_and_outputs_and_counts_are_put_into_a_formula():
+    a, b = (tg.tensor([3.0, 1.0], requires_grad=True, name=name) for name in "ab")
+    assert equations(tg.derive(np.hypot(a, b).sum()))[-1] == "∂L/∂b = b/A ∂L/∂A : (2,)"
+    assert equations(tg.derive(np.sort(a)[0]))[-1] == "∂L/∂a = unsort(∂L/∂V) : (2,)"
+    values, _ = np.linalg.eigh(np.diag(a))
+    assert equations(tg.derive(values.sum()))[1] == "∂L/∂V₁ = Y₁(diag ∂L/∂V₂ + F ⊙ (Y₁ᵀ ∂L/∂Y₁)) Y₁ᵀ : (2, 2)"
+    assert equations(tg.derive(np.var(a)))[0] == "∂L/∂a = 2/2 ∂L/∂L · (a − μ) : (2,)"
+    assert equations(tg.derive(np.std(np.ones((5, 1)) * a, ddof=1)))[0].startswith("∂L/∂A₂ = 1/9 ")
 
 
 def test_one_sample_has_no_sum_over_samples():
@@ -184,6 +197,11 @@ def test_latex_and_markdown_are_whole():
     assert latex.count(r"\begin{align*}") == latex.count(r"\end{align*}") == len(found.steps) + 2
     assert latex.count("{") == latex.count("}")
     assert r"\frac{\partial L}{\partial a} &= \frac{\partial L}{\partial V_{1}} \odot V_{1}" in latex
+    assert latex.startswith("% a part of a document that has \\usepackage{amsmath}")
+    x = tg.tensor(np.arange(1.0, 12.0), requires_grad=True, name="x")
+    assert "pmatrix" in tg.derive((x[:10] * x[:10]).sum(), numbers=True).latex
+    wide = tg.derive((x * x).sum(), numbers=True).latex  # a pmatrix has at most ten columns
+    assert "pmatrix" not in wide
     markdown = found.markdown
     assert markdown.startswith("# The gradients of L\n")
     assert markdown.count("$$") % 2 == 0

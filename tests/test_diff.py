@@ -35,6 +35,19 @@ def origins(found):
             for c in found.changed if c.origin]
 
 
+def test_diff_of_two_graphs_is_theirs_and_of_arrays_numpys():
+    before, after = tg.graph(net()), tg.graph(net(np.tanh))
+    found = tg.diff(before, after, atol=1e-3)
+    assert str(found) == str(tg.diff_graphs(before, after, atol=1e-3)) == str(before.diff(after, atol=1e-3))
+    assert origins(found) == [("tanh", ["op"])]
+    x = tg.tensor([1.0, 4.0, 9.0], requires_grad=True)
+    assert tg.diff(x).data.tolist() == np.diff(x).data.tolist() == [3.0, 5.0]
+    assert tg.diff(np.array([1, 4, 9]), 2).tolist() == tg.diff([1, 4, 9], n=2).tolist() == [2]
+    for differ in (tg.diff, np.diff):
+        with pytest.raises(tg.UnsupportedError, match=r"diff: n, .* tg\.diff\(tg\.graph\(a\), tg\.graph\(b\)\)"):
+            differ(x, x)
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_two_runs_of_one_program_are_the_same(named):
     found = tg.diff_graphs(net(named=named), net(named=named))
@@ -135,7 +148,7 @@ def test_an_op_with_several_outputs():
     assert not tg.diff_graphs(halves(True), halves(True))
     found = tg.diff_graphs(halves(True), halves(False))
     assert [found.b[c.after].op for c in found.changed] == ["subtract", "sum"]
-    found.union()
+    assert set(found.by_node.values()) == {"changed", "follows", "in both"}
 
 
 def test_the_data_says_what_the_text_says():
@@ -151,16 +164,15 @@ def test_the_data_says_what_the_text_says():
 
 def test_the_union_holds_both_graphs():
     found = tg.diff_graphs(net(np.tanh, drop=True), net(np.exp))
-    whole, words = found.union()
+    whole, words = found.graph, found.by_node
     assert len(whole) == len(found.b) + len(found.removed)
     assert sorted(whole[id].op for id, word in words.items() if word == "removed") == sorted(
         ops(found.a, found.removed))
     assert whole.roots[0].op is tg.graph(net()).roots[0].op
     removed = next(whole[id] for id, word in words.items() if word == "removed")
     assert whole[removed.inputs[0].id] is removed.inputs[0]  # it hangs on what both have
-    before = str(found.b)
-    found.union()
-    assert str(found.b) == before
+    assert {word for id, word in words.items() if id < len(found.b)} <= {"added", "changed", "follows", "in both"}
+    assert [whole[node.id].op for node in found.b] == [node.op for node in found.b]  # b's nodes keep their ids
 
 
 @pytest.mark.needs_dot

@@ -142,6 +142,16 @@ def test_several_outputs_and_broadcasting():
     assert answer.rest is None
 
 
+def test_an_output_through_which_nothing_comes_back():
+    w = leaf([1.0, 2.0, 3.0], "w")
+    counted, edges = tg.histogram(np.array([0.1, 0.5, 0.9]), weights=w)
+    loss = counted.sum() + edges.sum()
+    loss.backward()
+    answer = tg.explain(w)
+    assert np.array_equal(added(answer), w.grad)
+    assert [way.gradient.tolist() for way in answer.ways] == [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
+
+
 def test_the_lecture_net():
     (x, t), _ = tg.data.load_digits()
     net = TwoLayerNet(64, 20, 10, seed=0)
@@ -297,8 +307,17 @@ def test_a_gradient_that_is_zero_in_some_elements():
     stop, = answer.stops
     assert (stop.stopped, stop.size) == (2, 4)
     assert "relu" in str(answer)
-    assert "passes nothing in 2 of 4 elements: a dead ReLU: none of these inputs is above 0 (the largest is -0.5)" in \
+    assert "passes nothing in 2 of 4 elements: closed: none of these inputs is above 0 (the largest is -0.5)" in \
         str(answer)
+
+
+def test_inputs_that_are_zero_for_every_sample_leave_their_weights_without_a_gradient():
+    x, w = np.array([[0.0, 1.0, 0.0], [0.0, 2.0, 3.0]]), leaf(np.ones((3, 2)), "W")
+    loss = (tg.affine(x, w, np.zeros(2)) ** 2).sum()
+    loss.backward()
+    stop, = tg.explain(w).stops
+    assert (stop.node.op.name, stop.position, stop.stopped, stop.size) == ("affine", 1, 2, 6)
+    assert "passes nothing in 2 of 6 elements: 1 of 3 columns of argument 0 are all 0" in str(tg.explain(w))
 
 
 def test_a_full_gradient_tells_of_no_stops():

@@ -139,7 +139,7 @@ def test_a_graph_that_was_read_has_the_gradients_that_were_written_and_no_others
         unknown.cotangents()
     assert "–" in tg.draw(unknown).source
     loss.backward()
-    assert "(0.0182, -0.755, 0.737)" in tg.draw(tg.graph_from_json(tg.graph_to_json(loss))).source
+    assert "(0.0182, −0.755, 0.737)" in tg.draw(tg.graph_from_json(tg.graph_to_json(loss))).source
 
 
 def test_an_op_that_is_not_registered_here_can_be_read():

@@ -19,7 +19,7 @@ from models.two_layer_net import TwoLayerNet
 from tests.test_render import HOSTILE, affine, every_text, softmax
 from tinygraph.render.formats import DARK, say_once
 from tinygraph.render.formula import plain
-from tinygraph.render.layout import has_text, place
+from tinygraph.render.layout import place
 from tinygraph.render.scene import COLOURS
 from tinygraph.render.svg import svg
 
@@ -68,7 +68,7 @@ GRAPHS = {"affine": affine, "softmax": softmax, "net": net, "scoped": scoped, "d
 def test_nothing_lies_on_anything_else(name):
     scene = tg.draw(GRAPHS[name](), show="all").scene
     at = place(scene)
-    assert {box.id for box in scene.boxes} | {wire.id for wire in scene.wires if has_text(wire)} <= set(at.spots)
+    assert {box.id for box in scene.boxes} | {wire.id for wire in scene.wires if wire.texts} <= set(at.spots)
     for (_, a), (_, b) in itertools.combinations(at.spots.items(), 2):
         apart = abs(a.x - b.x) >= (a.w + b.w) / 2 or a.top >= b.top + b.h or b.top >= a.top + a.h
         assert apart
@@ -83,7 +83,7 @@ def test_data_flows_from_left_to_right_and_the_main_line_is_straight(name):
     scene = tg.draw(GRAPHS[name]()).scene
     at = place(scene)
     for wire in scene.wires:
-        stops = [wire.source, *([wire.id] if has_text(wire) else []), wire.target]
+        stops = [wire.source, *([wire.id] if wire.texts else []), wire.target]
         for a, b in itertools.pairwise(stops):
             assert at.spots[a].x < at.spots[b].x
     if name in ("affine", "net"):
@@ -151,7 +151,7 @@ def test_our_own_svg_has_the_ids_classes_texts_and_colours_of_the_scene(no_graph
     ways = {wire.id: [way for way in ("forward", "backward") if f'class="edge {way} {wire.id}"' in source]
             for wire in drawing.scene.wires}
     assert ways == {wire.id: ["forward", "backward"][:1 + wire.gradient] for wire in drawing.scene.wires}
-    assert "(0.0182, -0.755, 0.737)" in source
+    assert "(0.0182, −0.755, 0.737)" in source
     used = set(re.findall(r'(?:fill|stroke)="(#[0-9a-f]{6})"', source.partition("</style>")[2]))
     assert used
     assert all(f'="{colour}"]' in source for colour in used)  # each follows the reader's mode

@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -199,30 +200,26 @@ def test_a_missing_name_is_an_attribute_error():
         find("no_such_op")
 
 
-def test_another_package_registers_an_op_by_an_entry_point(tmp_path):
-    (tmp_path / "their_ops.py").write_text(textwrap.dedent('''
-        import numpy as np
-        import tinygraph as tg
-
-        @tg.op(symbol="x3", vjp=(lambda g, y, x: 3 * g,))
-        def triple(x):
-            """Three times x."""
-            return 3 * x
-
-        @tg.op(numpy=np.poly, vjp=(None,))
-        def poly(seq_of_zeros):
-            """Coefficients of the polynomial that has these zeros."""
-            return np.poly(seq_of_zeros)
-    '''))
-    info = tmp_path / "their_ops-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-ops\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[tinygraph.ops]\ntheirs = their_ops\n")
+def test_another_package_brings_ops_optimizers_and_formats_by_entry_points(tmp_path):
+    """tests/plugin is what an installed package looks like: modules, and beside them its dist-info."""
+    plugin = Path(__file__).parent / "plugin"
     script = textwrap.dedent('''
         import sys, numpy as np, tinygraph as tg
-        assert "their_ops" not in sys.modules          # read on the first miss, not before
-        assert tg.grad(lambda x: tg.triple(x))(2.0) == 3.0
+        from tinygraph.testing import Case, check_op
+        assert "sample_plugin" not in sys.modules       # read on the first miss, not before
+        assert tg.grad(lambda x: tg.softplus(x))(0.0) == 0.5
         assert np.poly(tg.tensor([1.0, 2.0])).data.tolist() == [1, -3, 2]
+        print(check_op("softplus", [Case(np.array([[-1.0, 0.5, 2.0]])).against(lambda x: np.log(1 + np.exp(x)))]))
+        w = tg.tensor([1.0, 1.0], requires_grad=True)
+        (w * [3.0, -3.0]).sum().backward()
+        assert "sample_plugin.optimizers" not in sys.modules
+        tg.optim.find("sign")([w], 0.25).step()
+        assert w.data.tolist() == [0.75, 1.25]
+        assert "sample_plugin.renderers" not in sys.modules
+        tg.draw(tg.softplus(w).sum()).save(sys.argv[1])
     ''')
-    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")]), os.getcwd()])
-    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, env={**os.environ, "PYTHONPATH": path})
+    path = os.pathsep.join([str(plugin), *filter(None, [os.environ.get("PYTHONPATH")]), os.getcwd()])
+    done = subprocess.run([sys.executable, "-W", "error", "-c", script, str(tmp_path / "graph.count")], check=True,
+                          capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+    assert done.stdout.startswith("softplus: 1 cases")
+    assert (tmp_path / "graph.count").read_text() == "3"

@@ -18,8 +18,8 @@ def fills(drawing):
     return {box.id: box.fill for box in drawing.scene.boxes if box.fill}
 
 
-def notes(drawing):
-    return {box.id: box.note for box in drawing.scene.boxes}
+def tips(drawing):
+    return {box.id: box.tip for box in drawing.scene.boxes}
 
 
 def dead():
@@ -49,7 +49,7 @@ def test_colours_tell_flops_and_bytes_with_a_legend():
         assert drawing.scene.legend.title == key
         assert [colour for colour, _ in drawing.scene.legend.entries] == [f"heat{i}" for i in range(5)]
         assert all(COLOURS[f"heat{i}"] in drawing.source for i in range(5))
-    assert notes(tg.draw(y, color_by="flops"))["n1"] == "#1 matmul; FLOPs: 12000"
+    assert tips(tg.draw(y, color_by="flops"))["n1"] == "#1 matmul; FLOPs: 12000"
 
 
 def test_time_is_measured_by_running_each_op_again():
@@ -68,7 +68,7 @@ def test_time_is_measured_by_running_each_op_again():
         del tg.OPS[name]
     assert len(calls) > before
     assert fills(drawing) == {"n1": "heat4", "n2": "heat0"}
-    assert "s" in notes(drawing)["n1"].rpartition(": ")[2]
+    assert "s" in tips(drawing)["n1"].rpartition(": ")[2]
 
 
 def test_gradients_that_are_zero_stand_out_with_where_that_began():
@@ -77,11 +77,11 @@ def test_gradients_that_are_zero_stand_out_with_where_that_began():
     graph = tg.graph(loss)
     relu = next(node for node in graph if node.op == "relu")
     assert fills(drawing)[f"n{graph.of(W).id}"] == "zero"
-    assert f"since relu #{relu.id} (test_overlays.py:" in notes(drawing)[f"n{graph.of(W).id}"]
+    assert f"since relu #{relu.id} (test_overlays.py:" in tips(drawing)[f"n{graph.of(W).id}"]
     assert f"since relu #{relu.id}" in drawing.scene.note
     assert drawing.scene.note in drawing.source
     assert ("zero", "exactly zero") in drawing.scene.legend.entries
-    assert f"norm of the gradient: {np.linalg.norm(V.grad):.3g}" in notes(drawing)[f"n{graph.of(V).id}"]
+    assert f"norm of the gradient: {np.linalg.norm(V.grad):.3g}" in tips(drawing)[f"n{graph.of(V).id}"]
 
 
 def test_an_input_that_no_rule_leads_back_to_is_called_detached():
@@ -95,7 +95,7 @@ def test_an_input_that_no_rule_leads_back_to_is_called_detached():
     finally:
         del tg.OPS["first"]
     assert fills(drawing)["n1"] == "detached"
-    assert "none comes back from first #2" in notes(drawing)["n1"]
+    assert "none comes back from first #2" in tips(drawing)["n1"]
     assert "none comes back from first #2" in drawing.scene.note
 
 
@@ -105,7 +105,7 @@ def test_numbers_that_are_not_finite_stand_out_with_where_that_began():
     with np.errstate(all="ignore"):
         drawing = tg.draw((np.log(x) * 2).sum(), color_by="nan", backward=True)
         assert fills(drawing) == {"n0": "heat2", "n1": "heat4", "n2": "broken", "n3": "broken"}
-        assert "not finite since log #1 (test_overlays.py:" in notes(drawing)["n1"]
+        assert "not finite since log #1 (test_overlays.py:" in tips(drawing)["n1"]
         drawing = tg.draw(np.sqrt(x).sum(), color_by="nan")  # a fine value with an infinite derivative
         assert fills(drawing) == {"n0": "heat2"}
         assert "its gradient is not finite, since sqrt #1" in drawing.scene.note
@@ -128,13 +128,30 @@ def test_a_function_colours_by_number_or_by_word():
         tg.draw(y, color_by="beauty")
 
 
+def test_what_a_report_says_of_nodes_is_drawn_by_their_ids(tmp_path):
+    x = tg.tensor([1.0, 2.0], requires_grad=True, name="x")
+    y = np.sin(x) * x
+    notes = {0: "comes in twice", 2: "<b>wrong</b>\nrule"}
+    drawing = tg.draw(y, color_by={1: 3.0, 2: "wrong"}, notes=notes)
+    assert fills(drawing) == {"n1": "heat0", "n2": "detached"}
+    assert {box.id for box in drawing.scene.boxes if box.alarm} == {"n0", "n2"}
+    assert drawing.scene.note == "x #0: comes in twice; multiply #2: <b>wrong</b> rule"
+    assert tips(drawing)["n2"] == "#2 multiply; wrong; <b>wrong</b> rule"
+    assert "&lt;b&gt;wrong&lt;/b&gt; rule" in drawing.source
+    assert '"remarks":["wrong","\\u003cb>wrong\\u003c/b> rule"]' in drawing.render("html").decode()
+    with_many = tg.draw(y, notes=dict.fromkeys(range(3), "a") | {1: "b"}, depth=0)
+    assert with_many.scene.note == "x #0: a; sin #1: b; multiply #2: a"
+    with pytest.raises(tg.ArgumentError, match="by the ids of the graph's 3 nodes, and 3 is none of them"):
+        tg.draw(y, notes={3: "nowhere"})
+
+
 def test_a_collapsed_group_has_the_sum_of_what_is_in_it():
     x = tg.tensor(np.ones(8), requires_grad=True)
     with tg.scope("two"):
         y = np.sin(x) * 2
     y = np.cos(y)
     drawing = tg.draw(y, depth=0, color_by="flops")
-    assert next(box.note for box in drawing.scene.boxes if box.kind == "group").endswith(
+    assert next(box.tip for box in drawing.scene.boxes if box.kind == "group").endswith(
         f"FLOPs: {sum(node.flops for node in tg.graph(y) if node.scope)}")
 
 

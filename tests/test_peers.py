@@ -112,13 +112,23 @@ class Torch:
 
 def jax_functions(jax):
     jnp = jax.numpy
+
+    def both(v):
+        return (v, v) if isinstance(v, int) else v
+
+    def conv2d(x, w, bias=None, stride=1, padding=0, dilation=1, groups=1):
+        padding = padding.upper() if isinstance(padding, str) else [(p, p) for p in both(padding)]
+        y = jax.lax.conv_general_dilated(x, w, both(stride), padding, rhs_dilation=both(dilation),
+                                         feature_group_count=groups)
+        return y if bias is None else y + bias[:, None, None]
+
     return {
         "relu": jax.nn.relu, "sigmoid": jax.nn.sigmoid, "softmax": jax.nn.softmax, "log_softmax": jax.nn.log_softmax,
         "logsumexp": jax.scipy.special.logsumexp,
         "getitem": lambda x, index: x[index], "setitem": lambda x, index, v: x.at[index].set(v),
         "scatter_add": lambda v, index, shape: jnp.zeros(shape, v.dtype).at[index].add(v),
         "astype": lambda x, dtype, copy=True: x.astype(dtype),
-        "affine": lambda x, w, b: x @ w + b, "add_bias": lambda x, b: x + b,
+        "affine": lambda x, w, b: x @ w + b, "add_bias": lambda x, b: x + b, "conv2d": conv2d,
     }
 
 
@@ -147,6 +157,8 @@ def torch_functions(torch):
         "flip": lambda x, axis=None: torch.flip(x, list(range(x.ndim) if axis is None else np.atleast_1d(axis))),
         "meshgrid": lambda *xs, indexing="xy": torch.meshgrid(*xs, indexing=indexing),
         "qr": lambda a, mode="reduced": tuple(torch.linalg.qr(a, mode))[mode == "r":],
+        "conv2d": torch.nn.functional.conv2d, "max_pool2d": torch.nn.functional.max_pool2d,
+        "avg_pool2d": torch.nn.functional.avg_pool2d,
     }
 
 
@@ -197,6 +209,8 @@ DIFFERENCES = [
      "**PyTorch, JAX**: the gradient of `det` at a singular matrix (JAX: the second derivative) is wrong."),
     ("torch", "svd", lambda case: case.args[1:] == (True,),
      "**PyTorch**: the vectors that `svd` adds with `full_matrices=True` have no derivative."),
+    ("torch", "ldexp", lambda case: np.min(case.args[1]) < 0,
+     "**PyTorch**: the gradient of `ldexp` with a negative exponent is 0."),
     ("torch", "sinc", has_zero, "**PyTorch**: the second derivative of `sinc` at 0 is NaN."),
     ("torch jax", "quantile nanquantile percentile nanpercentile", at_an_element,
      "**PyTorch, JAX**: `quantile` has derivative 0 in q where it falls upon an element; here that of one side."),
@@ -218,10 +232,19 @@ def test_the_differences_stand_in_the_docs():
     assert [sentence for _, _, _, sentence in DIFFERENCES if sentence not in " ".join(PAGE.split())] == []
 
 
+def max_pooled(m, x):
+    """The one maximum of a window of two, by what stands for max_pool2d in each of the three."""
+    if m is np or hasattr(m, "max_pool2d"):
+        return (tg if m is np else m).max_pool2d(x.reshape(1, 1, 1, 2), (1, 2))
+    lax = importlib.import_module("jax.lax")
+    return lax.reduce_window(x, -np.inf, lax.max, (2,), (2,), "VALID")
+
+
 # Of the docs' table of kinks: f(m, x) for a module m, and where.
 KINKS = {
     "`abs` at 0": (lambda m, x: m.abs(x), [0.0]),
     "`max` of two that tie": (lambda m, x: m.max(x), [1.0, 1.0]),
+    "`max_pool2d` of two that tie": (max_pooled, [1.0, 1.0]),
     "`maximum(x, 1)` at 1": (lambda m, x: m.maximum(x, m.ones_like(x)), [1.0]),
     "`fmax(x, 1)` at 1": (lambda m, x: m.fmax(x, m.ones_like(x)), [1.0]),
     "`clip(x, 0, 1)` at 0 and 1": (lambda m, x: m.clip(x, 0.0, 1.0), [0.0, 1.0]),

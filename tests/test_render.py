@@ -15,7 +15,7 @@ import pytest
 
 import tinygraph as tg
 from models.two_layer_net import TwoLayerNet
-from tinygraph.render.formats import DARK, LARGEST, RENDERERS, load_plugins
+from tinygraph.render.formats import DARK, LARGEST, RENDERERS, load_plugins, say_once
 from tinygraph.render.formula import parse, plain
 from tinygraph.render.scene import COLOURS
 from tinygraph.render.text import number, printed
@@ -69,17 +69,56 @@ def test_ops_are_circles_with_their_symbols_and_leaves_have_their_names():
 
 def test_the_backward_wires_of_an_affine_layer_carry_the_lectures_formulas():
     drawing = tg.draw(affine(), show="shapes")
-    assert below(drawing, "w0") == ["∂L/∂X = ∂L/∂(X·W) · Wᵀ", "(2, 2)"]
-    assert below(drawing, "w1") == ["∂L/∂W = Xᵀ · ∂L/∂(X·W)", "(2, 3)"]
-    assert below(drawing, "w2") == ["∂L/∂B = Σ ∂L/∂Y over axis 0", "(3,)"]
+    assert below(drawing, "w0") == ["∂L/∂X = ∂L/∂Y · Wᵀ", "(2, 2) = (2, 3)·(3, 2)"]
+    assert below(drawing, "w1") == ["∂L/∂W = Xᵀ · ∂L/∂Y", "(2, 3) = (2, 2)·(2, 3)"]
+    assert below(drawing, "w2") == ["∂L/∂B = Σ ∂L/∂Y over axis 0", "(3,) = Σ over axis 0 of (2, 3)"]
     assert below(drawing, "w3") == ["∂L/∂Y", "(2, 3)"]
     assert above(drawing, "w3") == ["X·W   (2, 3)"]
 
 
+def test_letters_stand_for_sizes():
+    drawing = tg.draw(affine(), show="shapes", hints=tg.Hints(sizes={"N": 2, "C": 3}))
+    assert below(drawing, "w0")[-1] == "(N, N) = (N, C)·(C, N)"
+    assert below(drawing, "w2")[-1] == "(C,) = Σ over N of (N, C)"
+    assert above(drawing, "w4") == ["(N, C)"]
+
+
+def test_a_product_of_vectors_is_written_as_a_column_times_a_row():
+    x = tg.tensor(np.ones(2), requires_grad=True, name="x")
+    W = tg.tensor(np.ones((2, 3)), requires_grad=True, name="W")
+    drawing = tg.draw(x @ W, show="shapes")
+    assert below(drawing, "w0")[-1] == "(2,) = (3,)·(3, 2)"
+    assert below(drawing, "w1")[-1] == "(2, 3) = (2, 1)·(1, 3)"
+    batched = tg.draw(tg.tensor(np.ones((5, 4, 2)), requires_grad=True) @ W, show="shapes")
+    assert below(batched, "w1")[-1] == "(5, 4, 2) = (5, 4, 3)·(3, 2)"
+    assert below(batched, "w0")[-1] == "(2, 3)"  # a sum of products, which the card does not tell
+
+
+def test_a_derivative_that_is_handed_on_unchanged_keeps_its_name():
+    a, b, c = (tg.tensor(np.ones(2), requires_grad=True, name=name) for name in "abc")
+    y = np.exp(a) + b + c
+    y.name = "y"
+    assert below(tg.draw(y, show="symbols"), "w0") == ["∂L/∂a = ∂L/∂y ⊙ exp(a)"]
+    twice = np.exp(a)
+    assert below(tg.draw(twice + twice, show="symbols"), "w0") == ["∂L/∂a = ∂L/∂exp(a) ⊙ exp(a)"]  # two of them add up
+    assert below(tg.draw(np.exp(a) + np.ones((3, 2)), show="symbols"), "w0") == ["∂L/∂a = ∂L/∂exp(a) ⊙ exp(a)"]
+
+
 def test_an_op_without_a_formula_falls_back_to_the_derivative():
+    @tg.op(vjp=(lambda g, y, x: 2 * g,))
+    def twice(x):
+        return 2 * x
     x = tg.tensor([1.0, 2.0], requires_grad=True, name="x")
-    assert not tg.sin.tex
-    assert below(tg.draw(np.sin(x), show="symbols"), "w0") == ["∂L/∂x"]
+    assert below(tg.draw(twice(x), show="symbols"), "w0") == ["∂L/∂x"]
+
+
+def test_inputs_and_outputs_with_numbers_stand_in_the_formulas():
+    a, b = (tg.tensor([1.0, 2.0], requires_grad=True, name=name) for name in "ab")
+    drawn = tg.draw(np.hypot(a, b), show="symbols")
+    assert below(drawn, "w1") == ["∂L/∂b = b/(hypot(a, b)) ∂L/(∂hypot(a, b))"]
+    first, _ = np.split(a, 2)
+    assert below(tg.draw(first, show="symbols"), "w0") == ["∂L/∂a = concat(∂L/∂split(a), ∂L/∂Y₁, …)"]
+    assert below(tg.draw(np.concatenate([a, b]), show="symbols"), "w1") == ["∂L/∂b = partₖ(∂L/(∂concat(a, b)))"]
 
 
 def test_what_show_shows():
@@ -100,7 +139,7 @@ def test_gradients_of_softmax_read_y_minus_t():
     loss.backward()
     drawing = tg.draw(loss)
     assert below(drawing, "w0")[-1] == "(0.0182, -0.755, 0.737)"
-    assert "(0.0182, -0.755, 0.737)" in drawing.source
+    assert "(0.0182, −0.755, 0.737)" in drawing.source  # a picture prints a minus, not a hyphen
     assert above(drawing, "w3") == ["y   (3,)", "(0.0182, 0.245, 0.737)"]
 
 
@@ -211,7 +250,10 @@ def test_larger_graphs_show_less():
         return tg.draw(y)
     assert above(net(10), "w0") == ["(3,)   (1, 1, 1)"]
     assert above(net(100), "w0") == ["(3,)"]
-    assert above(net(500), "w0") == ["(3,)"]
+    assert below(net(100), "w1")[-1] == "(3,)"
+    full = net(500)  # boxes and arrows
+    assert all(wire.gradient and not wire.texts for wire in full.scene.wires)
+    assert full.source.count('class="backward w7"') == 1
     assert above(net(1100), "w0") == []
     assert below(net(1100), "w0") == []
 
@@ -262,11 +304,12 @@ def test_a_share_is_called_none_or_all_only_where_it_is():
     assert printed(1 - sparse)[1].endswith("zeros >99%")
 
 
-def test_every_formula_on_a_card_can_be_read():
-    formulas = {f"{op.name} {i}": plain(parse(tex)) for op in tg.OPS.values() for i, tex in enumerate(op.tex)}
+def test_every_rule_has_a_formula_on_its_card_that_can_be_read():
+    formulas = {f"{op.name} {i}": plain(parse(op.formula(i))) for op in tg.OPS.values()
+                for i in range(len(op.inputs) + 1) if op.rule(i) is not None}
     assert formulas["matmul 0"] == "∂L/∂Y · Wᵀ"
-    # "^(" is how a superscript is written that Unicode has no letters for.
-    raw = re.compile(r"[\\{}_$]|\^[^(]|frac|left|right")
+    # "^(" and "_(" are how a script is written that Unicode has no letters for.
+    raw = re.compile(r"[\\{}$]|_[^(BN]|\^[^(∞]|frac|left|right")
     assert [name for name, text in formulas.items() if not text or raw.search(text)] == []
 
 
@@ -473,6 +516,23 @@ def test_what_graphviz_complains_of_is_one_clear_error(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(tg.TinygraphError, match=r'could not write pdf: Format: "pdf" not recognized'):
         tg.draw(affine()).save(tmp_path / "graph.pdf")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="writes a shell script")
+def test_where_graphviz_crashes_our_own_layout_stands_in_and_says_so_once(tmp_path, monkeypatch, caplog):
+    dot = tmp_path / "dot"
+    dot.write_text("#!/bin/sh\n/bin/cat > /dev/null\nkill -SEGV $$\n")
+    dot.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    say_once.cache_clear()
+    for ending in ("svg", "html", "svg"):
+        assert "∂" in tg.draw(affine()).render(ending).decode()
+    said, = [record.getMessage() for record in caplog.records]
+    assert said.startswith("draw: Graphviz could not write svg: ")
+    assert "Laid out by tinygraph itself" in said
+    say_once.cache_clear()
+    with pytest.raises(tg.TinygraphError, match="could not write png"):
+        tg.draw(affine()).render("png")
 
 
 # --- plugins and notebooks ---------------------------------------------------------------------------------------

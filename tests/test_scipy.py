@@ -212,8 +212,20 @@ def test_multivariate_normal_refuses_what_does_not_fit(rng):
         stats.multivariate_normal.logpdf(np.zeros(3), np.zeros(3), np.eye(2))
     with pytest.raises(tg.ShapeError, match=r"x of shape \(1, 2\) in 3 dimensions"):
         stats.multivariate_normal.logpdf(np.zeros(2), np.zeros(3), np.eye(3))
-    with pytest.raises(tg.UnsupportedError, match="allow_singular=True has no derivative rule"):
-        stats.multivariate_normal.logpdf(np.zeros(2), allow_singular=True)
+
+
+def test_a_singular_covariance_has_a_density_where_there_is_room(rng):
+    beside = np.array([[0.3, 0.2, 0.0], [0.3, 0.2, 0.1]])
+    root = rng.standard_normal((3, 2))
+    for x, cov in ((beside, np.diag([1.0, 2.0, 0.0])), (rng.standard_normal((4, 2)) @ root.T, root @ root.T),
+                   (beside, root @ root.T + np.eye(3)), (beside, np.array([1.0, 2.0, 0.0]))):
+        np.testing.assert_allclose(stats.multivariate_normal.logpdf(x, np.zeros(3), cov, allow_singular=True),
+                                   scipy.stats.multivariate_normal.logpdf(x, np.zeros(3), cov, allow_singular=True))
+
+    def f(z, root):
+        x, cov = np.append(z, 0.0), np.pad(root @ root.T, (0, 1))
+        return stats.multivariate_normal.logpdf(x, np.zeros(3), cov, allow_singular=True)
+    tg.check_grads(f, (rng.standard_normal(2), np.eye(2) + 0.1), modes=("rev", "fwd"))
 
 
 def test_dirichlet(rng):

@@ -168,6 +168,9 @@ def test_argnums():
         tg.grad(f, 2)(3.0, 2.0)
     with pytest.raises(tg.ArgumentError, match=r"argnums names an argument twice: \(0, -2\)"):
         tg.grad(f, (0, -2))(3.0, 2.0)
+    for wrong in ("x", 1.0):
+        with pytest.raises(tg.ArgumentError, match="argnums is an int, or several in a tuple, and not"):
+            tg.grad(f, wrong)(3.0, 2.0)
 
 
 def test_arrays_in_arrays_out():

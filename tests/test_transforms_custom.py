@@ -94,6 +94,9 @@ def test_what_the_rule_cannot_serve_is_an_error():
     two = tg.custom_vjp(lambda g, y, a, b: g)(lambda a, b: a * b)
     with pytest.raises(tg.GradientError, match=r"one cotangent for each of its 2 positional arguments, and gave an a"):
         tg.grad(two)(1.0, 2.0)
+    one = tg.custom_vjp(lambda g, y, x: (g, g))(lambda x: 2 * x)
+    with pytest.raises(tg.GradientError, match=r"of its 1 positional arguments, and gave a tuple of 2"):
+        tg.grad(one)(1.0)
     shape = tg.custom_vjp(lambda g, y, x: np.ones(3))(lambda x: 2 * x)
     with pytest.raises(tg.GradientError, match=r"gave a gradient of shape \(3,\).*the input's \(2,\)"):
         tg.elementwise_grad(shape)(np.ones(2))

@@ -10,15 +10,37 @@ Every operation is a node of an explicit graph; backward walks it, and Graphviz 
 array([2., 4.])
 """
 
-# The names below are the public interface, whether or not this file uses them.
-# ruff: noqa: F401
+# The names below are the public interface, whether or not this file uses them. Which of its ops are among them each
+# family says in its __all__.
+# ruff: noqa: F401, F403, F405
 
 from __future__ import annotations
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tinygraph import fft, linalg, scipy
+from numpy import (
+    bool_,
+    complex64,
+    complex128,
+    e,
+    float16,
+    float32,
+    float64,
+    inf,
+    int8,
+    int16,
+    int32,
+    int64,
+    nan,
+    newaxis,
+    pi,
+    uint8,
+    uint16,
+    uint32,
+    uint64,
+)
+
 from tinygraph.core.context import HOOKS, enable_grad, is_grad_enabled, no_grad, scope
 from tinygraph.core.errors import (
     ArgumentError,
@@ -34,404 +56,93 @@ from tinygraph.core.errors import (
     TraceError,
     UnsupportedError,
 )
-from tinygraph.core.op import OPS, op
-from tinygraph.ops.applying import (
-    apply_along_axis,
-    apply_over_axes,
-    fromfunction,
-    piecewise,
-)
-from tinygraph.ops.bessel import (
-    i0,
-    sinc,
-)
-from tinygraph.ops.choice import (
-    clip,
-    copysign,
-    fmax,
-    fmin,
-    heaviside,
-    maximum,
-    minimum,
-    nan_to_num,
-    where,
-)
-from tinygraph.ops.complex import (
-    angle,
-    conj,
-    conjugate,
-    imag,
-    real,
-    real_if_close,
-)
-from tinygraph.ops.constants import (
-    all,
-    allclose,
-    any,
-    argmax,
-    argmin,
-    argsort,
-    around,
-    array_equal,
-    array_equiv,
-    bitwise_and,
-    bitwise_count,
-    bitwise_invert,
-    bitwise_left_shift,
-    bitwise_not,
-    bitwise_or,
-    bitwise_right_shift,
-    bitwise_xor,
-    ceil,
-    count_nonzero,
-    empty_like,
-    equal,
-    fix,
-    floor,
-    gcd,
-    greater,
-    greater_equal,
-    invert,
-    isclose,
-    iscomplex,
-    iscomplexobj,
-    isfinite,
-    isinf,
-    isnan,
-    isneginf,
-    isposinf,
-    isreal,
-    isrealobj,
-    lcm,
-    left_shift,
-    less,
-    less_equal,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    nanargmax,
-    nanargmin,
-    ndim,
-    nextafter,
-    nonzero,
-    not_equal,
-    ones_like,
-    result_type,
-    right_shift,
-    rint,
-    round,
-    searchsorted,
-    shape,
-    signbit,
-    size,
-    spacing,
-    trunc,
-    zeros_like,
-)
-from tinygraph.ops.einsum import (
-    einsum,
-)
-from tinygraph.ops.elementwise import (
-    abs,
-    absolute,
-    add,
-    cbrt,
-    deg2rad,
-    degrees,
-    divide,
-    divmod,
-    fabs,
-    float_power,
-    floor_divide,
-    fmod,
-    frexp,
-    ldexp,
-    mod,
-    modf,
-    multiply,
-    negative,
-    positive,
-    pow,
-    power,
-    rad2deg,
-    radians,
-    reciprocal,
-    relu,
-    remainder,
-    sigmoid,
-    sign,
-    sqrt,
-    square,
-    subtract,
-    true_divide,
-)
-from tinygraph.ops.index import (
-    choose,
-    compress,
-    delete,
-    extract,
-    getitem,
-    insert,
-    resize,
-    scatter_add,
-    select,
-    setitem,
-    take,
-    take_along_axis,
-)
-from tinygraph.ops.join import (
-    append,
-    array_split,
-    block,
-    column_stack,
-    concatenate,
-    dsplit,
-    dstack,
-    hsplit,
-    hstack,
-    repeat,
-    split,
-    stack,
-    tile,
-    unstack,
-    vsplit,
-    vstack,
-)
-from tinygraph.ops.linalg import (
-    add_bias,
-    affine,
-    dot,
-    inner,
-    matmul,
-    matvec,
-    outer,
-    tensordot,
-    vdot,
-    vecdot,
-    vecmat,
-)
-from tinygraph.ops.loss import (
-    cross_entropy_error,
-    log_softmax,
-    softmax,
-    softmax_with_loss,
-)
-from tinygraph.ops.making import (
-    arange,
-    array,
-    asarray,
-    broadcast_shapes,
-    empty,
-    eye,
-    full,
-    full_like,
-    geomspace,
-    identity,
-    indices,
-    ix_,
-    linspace,
-    logspace,
-    meshgrid,
-    ones,
-    tri,
-    zeros,
-)
-from tinygraph.ops.matrices import (
-    corrcoef,
-    cov,
-    cross,
-    diag,
-    diagflat,
-    diagonal,
-    kron,
-    trace,
-    tril,
-    triu,
-    vander,
-)
-from tinygraph.ops.nanreduction import (
-    nanmax,
-    nanmean,
-    nanmin,
-    nanprod,
-    nanstd,
-    nansum,
-    nanvar,
-)
-from tinygraph.ops.padding import pad
-from tinygraph.ops.quantile import (
-    median,
-    nanmedian,
-    nanpercentile,
-    nanquantile,
-    percentile,
-    quantile,
-)
-from tinygraph.ops.reduction import (
-    amax,
-    amin,
-    average,
-    logsumexp,
-    max,
-    mean,
-    min,
-    prod,
-    ptp,
-    std,
-    sum,
-    trapezoid,
-    var,
-)
-from tinygraph.ops.sampled import (
-    diff,
-    ediff1d,
-    gradient,
-    interp,
-    unwrap,
-)
-from tinygraph.ops.scan import (
-    cumprod,
-    cumsum,
-    cumulative_prod,
-    cumulative_sum,
-    nancumprod,
-    nancumsum,
-)
-from tinygraph.ops.shape import (
-    astype,
-    atleast_1d,
-    atleast_2d,
-    atleast_3d,
-    broadcast_arrays,
-    broadcast_to,
-    copy,
-    expand_dims,
-    flip,
-    fliplr,
-    flipud,
-    matrix_transpose,
-    moveaxis,
-    ravel,
-    reshape,
-    roll,
-    rollaxis,
-    rot90,
-    squeeze,
-    swapaxes,
-    transpose,
-)
-from tinygraph.ops.sorting import (
-    argpartition,
-    argwhere,
-    bincount,
-    digitize,
-    flatnonzero,
-    histogram,
-    histogram_bin_edges,
-    intersect1d,
-    isin,
-    lexsort,
-    partition,
-    ravel_multi_index,
-    setdiff1d,
-    setxor1d,
-    sort,
-    union1d,
-    unique,
-    unique_all,
-    unique_counts,
-    unique_inverse,
-    unique_values,
-    unravel_index,
-)
-from tinygraph.ops.transcendental import (
-    acos,
-    acosh,
-    arccos,
-    arccosh,
-    arcsin,
-    arcsinh,
-    arctan,
-    arctan2,
-    arctanh,
-    asin,
-    asinh,
-    atan,
-    atan2,
-    atanh,
-    cos,
-    cosh,
-    exp,
-    exp2,
-    expm1,
-    hypot,
-    log,
-    log1p,
-    log2,
-    log10,
-    logaddexp,
-    logaddexp2,
-    sin,
-    sinh,
-    tan,
-    tanh,
-)
-from tinygraph.ops.windows import (
-    convolve,
-    correlate,
-    overlap_add,
-    sliding_window_view,
-)
+from tinygraph.core.memory import keep_freed as _keep_freed
+from tinygraph.core.op import LATER, OPS, find, op
+from tinygraph.ops.choice import *
+from tinygraph.ops.complex import *
+from tinygraph.ops.constants import *
+from tinygraph.ops.elementwise import *
+from tinygraph.ops.index import *
+from tinygraph.ops.join import *
+from tinygraph.ops.linalg import *
+from tinygraph.ops.loss import *
+from tinygraph.ops.making import *
+from tinygraph.ops.matrices import *
+from tinygraph.ops.nanreduction import *
+from tinygraph.ops.reduction import *
+from tinygraph.ops.scan import *
+from tinygraph.ops.shape import *
+from tinygraph.ops.sorting import *
+from tinygraph.ops.transcendental import *
 from tinygraph.tensors import Tensor, tensor
-from tinygraph.transforms import (
-    checkpoint,
-    custom_vjp,
-    elementwise_grad,
-    grad,
-    hessian,
-    hvp,
-    jacobian,
-    jvp,
-    linearize,
-    stop_gradient,
-    value_and_grad,
-    vjp,
-)
 
 if TYPE_CHECKING:
-    from tinygraph import data, random
+    from tinygraph import data, fft, linalg, nn, optim, random, scipy, testing, training
     from tinygraph.analysis import Graph, graph
-    from tinygraph.ask.check import check_grads, numerical_gradient
+    from tinygraph.ask.check import check_grads, check_graph, numerical_gradient
     from tinygraph.ask.debug import debug
     from tinygraph.ask.derive import derive
     from tinygraph.ask.diff import diff_graphs
     from tinygraph.ask.explain import explain
-    from tinygraph.ask.graph_check import check_graph
     from tinygraph.ask.lint import lint
     from tinygraph.ask.profile import profile
     from tinygraph.ask.shadow import shadow
     from tinygraph.compiler.compiled import compile
     from tinygraph.nn.wrap import wrap_layer
+    from tinygraph.ops.applying import *
+    from tinygraph.ops.bessel import *
+    from tinygraph.ops.conv import *
+    from tinygraph.ops.einsum import *
+    from tinygraph.ops.padding import *
+    from tinygraph.ops.pool import *
+    from tinygraph.ops.quantile import *
+    from tinygraph.ops.sampled import *
+    from tinygraph.ops.windows import *
     from tinygraph.render.drawing import draw
     from tinygraph.render.exports import graph_from_json, graph_to_json
     from tinygraph.render.hints import Hints
     from tinygraph.training import load_state, save_state
+    from tinygraph.transforms import (
+        checkpoint,
+        custom_vjp,
+        elementwise_grad,
+        grad,
+        hessian,
+        hvp,
+        jacobian,
+        jvp,
+        linearize,
+        stop_gradient,
+        value_and_grad,
+        vjp,
+    )
 
 permute_dims, concat = transpose, concatenate
 
-# What needs more than NumPy, or is not needed to compute, is imported when it is first asked for.
-_LATER = {
-    "Graph": "analysis", "graph": "analysis", "check_grads": "ask.check", "numerical_gradient": "ask.check",
-    "check_graph": "ask.graph_check", "debug": "ask.debug", "derive": "ask.derive",
-    "explain": "ask.explain", "shadow": "ask.shadow",
-    "diff_graphs": "ask.diff", "lint": "ask.lint",
-    "profile": "ask.profile",
-    "compile": "compiler.compiled", "wrap_layer": "nn.wrap", "draw": "render.drawing", "Hints": "render.hints",
-    "graph_to_json": "render.exports", "graph_from_json": "render.exports",
-    "save_state": "training", "load_state": "training",
-}
-_MODULES = {"data", "nn", "optim", "random", "testing", "training"}
+# What needs more than NumPy, or not every program needs, is imported when it is first asked for.
+_LATER = {name: module for module, names in {
+    "analysis": "Graph graph",
+    "ask.check": "check_graph check_grads numerical_gradient",
+    "ask.debug": "debug",
+    "ask.derive": "derive",
+    "ask.diff": "diff_graphs",
+    "ask.explain": "explain",
+    "ask.lint": "lint",
+    "ask.profile": "profile",
+    "ask.shadow": "shadow",
+    "compiler.compiled": "compile",
+    "nn.wrap": "wrap_layer",
+    "render.drawing": "draw",
+    "render.exports": "graph_from_json graph_to_json",
+    "render.hints": "Hints",
+    "training": "load_state save_state",
+    "transforms": "checkpoint custom_vjp elementwise_grad grad hessian hvp jacobian jvp linearize stop_gradient "
+                  "value_and_grad vjp",
+}.items() for name in names.split()}
+_MODULES = {"data", "fft", "linalg", "nn", "optim", "random", "scipy", "testing", "training"}
+LATER += [f"tinygraph.ops.{name}" for name in (
+    "applying", "bessel", "conv", "decompositions", "determinants", "einsum", "fft", "gamma", "matrix_functions",
+    "norms", "padding", "pool", "quantile", "sampled", "solving", "special", "stacks", "windows")]
 
 
 def _display(thing: Any) -> dict[str, str]:
@@ -443,9 +154,22 @@ def _failure(*facts: Any) -> Any:
     return importlib.import_module("tinygraph.analysis").failure(*facts)
 
 
+def _differences(*graphs: Any, **tolerances: float) -> Any:
+    return importlib.import_module("tinygraph.ask.diff").diff_graphs(*graphs, **tolerances)
+
+
 # A notebook asks a Tensor for its picture, and a user an error for its graph; what makes them is loaded then.
 HOOKS["display"] = _display
 HOOKS["failure"] = _failure
+HOOKS["diff"] = _differences
+
+_keep_freed()
+
+
+def _offered() -> dict[str, Any]:
+    """What the families of ops that are imported later offer here."""
+    families = map(importlib.import_module, LATER)
+    return {name: getattr(family, name) for family in families for name in getattr(family, "__all__", ())}
 
 
 def __getattr__(name: str) -> Any:
@@ -459,7 +183,8 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
         return version("tinygraph")
     if not name.startswith("_"):
-        from tinygraph.core.op import find
+        if name in (offered := _offered()):
+            return offered[name]
         try:
             return find(name)  # an op that a plugin registers
         except KeyError:
@@ -470,4 +195,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER, *_MODULES})
+    return sorted({*globals(), *_LATER, *_MODULES, *_offered()})

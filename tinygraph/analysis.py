@@ -223,7 +223,8 @@ class Graph:
             if type(parent) is Node:
                 source = self._of[parent]
                 self.edges.append(Edge(source, made, position, parent))
-                made.level = max(made.level, source.level + 1)
+                if source.level >= made.level:
+                    made.level = source.level + 1
                 inputs.append(source)
             else:
                 inputs.append(parent)
@@ -263,6 +264,10 @@ class Graph:
     def of_node(self, node: Node) -> GraphNode:
         """The node of this graph that stands for one of the engine's."""
         return self._of[node]
+
+    def find(self, node: Node) -> GraphNode | None:
+        """As `of_node`; None where none does."""
+        return self._of.get(node)
 
     @property
     def differentiated(self) -> bool:
@@ -342,6 +347,16 @@ class Graph:
             for position, contribution in handed:
                 found.edges[id, position] = contribution
         return found
+
+    def diff(self, other: Graph | Handle, *, rtol: float = 1e-05, atol: float = 1e-08) -> Any:
+        """What was added, removed and changed from this graph to another: `tinygraph.diff_graphs`, or ``tg.diff``.
+
+        >>> import tinygraph as tg
+        >>> x = tg.tensor([1.0, 2.0], requires_grad=True, name="x")
+        >>> print(tg.graph(x * 2).diff(tg.graph(x * 2)))
+        the same: 2 nodes in both
+        """
+        return HOOKS["diff"](self, other, rtol=rtol, atol=atol)
 
     def to_networkx(self) -> nx.MultiDiGraph[int]:
         """The graph for networkx: node ids as keys, edges in the direction of the data, from an input to its use.

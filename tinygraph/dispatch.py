@@ -13,7 +13,7 @@ from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.kinds import Constant
 from tinygraph.core.messages import here
 from tinygraph.core.node import failed, inner, leaf
-from tinygraph.core.op import BY_NUMPY, Handle, Op, is_array, load_plugins
+from tinygraph.core.op import BY_NUMPY, EXPLAINED, Handle, Op, is_array, load_all
 from tinygraph.ops import constants, making, nanreduction, reduction, scan
 
 _PLAIN = frozenset({float, int, np.ndarray, np.float64, np.float32})
@@ -49,7 +49,7 @@ def operator(op: Op[..., Any], swapped: bool = False) -> Callable[[Any, Any], An
             x, y, left, right = y, x, right, left
         try:
             value = forward(left, right)
-        except Exception as error:
+        except EXPLAINED as error:
             raise failed(op.explain(error, (left, right), {}), op, (x, y)) from error
         requires_grad = requires_grad and recorded and GRAD_ENABLED.get()
         result = _new(kind)
@@ -60,6 +60,13 @@ def operator(op: Op[..., Any], swapped: bool = False) -> Callable[[Any, Any], An
             if WATCHES and (watch := watching()) is not None:
                 watch.computed(op, (x, y), value)
         return result
+    return method
+
+
+def in_place(op: Op[..., Any]) -> Callable[[Any, Any], Any]:
+    """The special method of an operator that assigns, such as ``+=``."""
+    def method(self: Any, other: Any) -> Any:
+        return self._assign(op, other)
     return method
 
 
@@ -76,7 +83,7 @@ def op_for(function: Any) -> Op[..., Any]:
     """The op that stands for a NumPy function; one clear sentence where there is none."""
     op = BY_NUMPY.get(function) or _named(function)
     if op is None:
-        load_plugins()
+        load_all()
         op = BY_NUMPY.get(function) or _named(function)
     if op is None:
         name = function.__name__
@@ -113,7 +120,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
     if (function := _BY_METHOD.get((ufunc, method))) is not None:
         kwargs.setdefault("axis", 0)
         return function(*inputs, **kwargs)
-    raise UnsupportedError(f"np.{ufunc.__name__}.{method} has no derivative rule here{here()}")
+    raise UnsupportedError(f"np.{ufunc.__name__}.{method} has no op in tinygraph; compute on .data where no gradient "
+                           f"is needed, or write it with np.{ufunc.__name__}{here()}")
 
 
 def call_function(function: Callable[..., Any], args: Any, kwargs: Any, like: Any) -> Any:

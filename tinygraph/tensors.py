@@ -16,7 +16,7 @@ from tinygraph.core.errors import DTypeError, GradientError, ShapeError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node, leaf, record, wrap
 from tinygraph.core.op import Array, Handle, Op, is_array
-from tinygraph.dispatch import call_function, call_ufunc, method, operator
+from tinygraph.dispatch import call_function, call_ufunc, in_place, method, operator
 from tinygraph.ops import choice, constants, elementwise, index, join, linalg, matrices, reduction, scan, sorting
 from tinygraph.ops import complex as complexes
 from tinygraph.ops import shape as shapes
@@ -54,7 +54,9 @@ class Tensor(Handle):
 
     @data.setter
     def data(self, value: Array) -> None:
-        self.node.value = value.node.value if isinstance(value, Tensor) else _converted(value, self.dtype)
+        node = self.node
+        if value is not node.value:  # as after `w.data -= step`, which wrote into the array
+            node.value = value.node.value if isinstance(value, Tensor) else _converted(value, self.dtype)
 
     @property
     def grad(self) -> Array | None:
@@ -312,6 +314,10 @@ class Tensor(Handle):
     __rand__ = operator(constants.bitwise_and, swapped=True)
     __ror__ = operator(constants.bitwise_or, swapped=True)
     __rxor__ = operator(constants.bitwise_xor, swapped=True)
+    __lshift__ = operator(constants.left_shift)
+    __rlshift__ = operator(constants.left_shift, swapped=True)
+    __rshift__ = operator(constants.right_shift)
+    __rrshift__ = operator(constants.right_shift, swapped=True)
     def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
         return self // other, self % other
 
@@ -328,29 +334,19 @@ class Tensor(Handle):
 
     # --- assignment: a new node, and this handle stands for it ----------------------------------------------------
 
-    def __iadd__(self, other: Any) -> Tensor:
-        return self._assign(elementwise.add, other)
-
-    def __isub__(self, other: Any) -> Tensor:
-        return self._assign(elementwise.subtract, other)
-
-    def __imul__(self, other: Any) -> Tensor:
-        return self._assign(elementwise.multiply, other)
-
-    def __itruediv__(self, other: Any) -> Tensor:
-        return self._assign(elementwise.divide, other)
-
-    def __ifloordiv__(self, other: Any) -> Tensor:
-        return self._assign(elementwise.floor_divide, other)
-
-    def __imod__(self, other: Any) -> Tensor:
-        return self._assign(elementwise.remainder, other)
-
-    def __ipow__(self, other: Any) -> Tensor:
-        return self._assign(elementwise.power, other)
-
-    def __imatmul__(self, other: Any) -> Tensor:
-        return self._assign(linalg.matmul, other)
+    __iadd__ = in_place(elementwise.add)
+    __isub__ = in_place(elementwise.subtract)
+    __imul__ = in_place(elementwise.multiply)
+    __itruediv__ = in_place(elementwise.divide)
+    __ifloordiv__ = in_place(elementwise.floor_divide)
+    __imod__ = in_place(elementwise.remainder)
+    __ipow__ = in_place(elementwise.power)
+    __imatmul__ = in_place(linalg.matmul)
+    __iand__ = in_place(constants.bitwise_and)
+    __ior__ = in_place(constants.bitwise_or)
+    __ixor__ = in_place(constants.bitwise_xor)
+    __ilshift__ = in_place(constants.left_shift)
+    __irshift__ = in_place(constants.right_shift)
 
     def _assign(self, op: Op[..., Any], other: Any) -> Tensor:
         if self._writes_in_place():
@@ -390,6 +386,9 @@ class Tensor(Handle):
             except (ValueError, TypeError, IndexError) as error:
                 raise index.setitem.explain(error, (self.data, value), {"index": key}) from error
         else:
+            if self.dtype.kind not in "fc" and isinstance(value, Tensor) and value.requires_grad:
+                raise DTypeError(f"setitem: {value.dtype} does not fit into {self.dtype}, where its gradient would be "
+                                 f"lost; convert one of them with astype{here()}")
             self._become(index.setitem(self, key, value))
 
     def _writes_in_place(self) -> bool:

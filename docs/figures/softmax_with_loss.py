@@ -42,7 +42,7 @@ for i, (ai, ei, yi, li, wi) in enumerate(zip(a, e, y, logs, weighted, strict=Tru
                  (ei, total): r"\frac{1}{S}", (ei, yi): rf"-\frac{{t_{i}}}{{\exp(a_{i})}}", (share, yi): f"-t_{i} S",
                  yi: rf"-\frac{{t_{i}}}{{y_{i}}}", li: f"-t_{i}", wi: "-1"}
 lines = [list(line) for line in zip(a, e, y, logs, weighted, strict=True)]
-lines[1] += [summed, loss]
+lines[1] += [summed, loss]  # the main line, that of the right answer
 lines.insert(2, [total, share])
 
 hints = tg.Hints(rows=lines, formulas=formulas)

@@ -98,6 +98,11 @@ def triangular(a, b, trans=0, lower=False, unit_diagonal=False, **_):
     return np.linalg.solve({0: a, 1: a.T, 2: a.conj().T}[{"N": 0, "T": 1, "C": 2}.get(trans, trans)], b)
 
 
+def sylvester(a, b, q):
+    m, n = q.shape
+    return np.linalg.solve(np.kron(a, np.eye(n)) + np.kron(np.eye(m), b.T), q.ravel()).reshape(m, n)
+
+
 SYMMETRIC = [*(Case(a).on(hermitian) for a in (square(), square(2), cplx(3, 3), real(1, 1), empty(0, 0)))]
 
 CASES = {
@@ -155,7 +160,11 @@ CASES = {
                      Case(cplx(2, 2), -2), Case(empty(0, 0), 2)],
     "expm": [Case(a).against(series) for a in (real(3, 3), real(2, 2, 2), cplx(3, 3), real(1, 1), 3 * real(2, 2))],
     "sqrtm": [Case(a).on(definite).against(root) for a in (real(3, 3), real(1, 1))]
-        + [Case(square()).against(root), Case(cplx(3, 3)).on(definite).against(root)],
+        + [Case(square()).against(root), Case(cplx(3, 3)).on(definite).against(root),
+           # Its root is complex, and imaginary in part.
+           Case(np.array([[0.2, 1.0, 0.3], [1.0, -2.0, 0.5], [0.3, 0.5, 1.5]])).on(hermitian).against(root)],
+    "solve_sylvester": [Case(a, b, q).against(sylvester) for a, b, q in (
+        (square(), square(), real(3, 3)), (square(), real(1, 1) ** 2, real(3, 1)), (cplx(2, 2), square(), cplx(2, 3)))],
     "solve_triangular": [
         *(Case(square(), real(3), trans, lower).against(triangular) for trans in (0, 1, 2) for lower in (False, True)),
         Case(square(), real(3, 2), lower=True, unit_diagonal=True).against(triangular),

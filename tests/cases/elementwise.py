@@ -20,7 +20,8 @@ CASES = {
     **each("remainder fmod", _steps),
     # The other of their two results is a whole number, to which no gradient flows.
     "divmod": [case.read(lambda results: results[1]) for case in _steps],
-    "modf": [Case(np.array([[5.3, -5.3], [0.7, -0.2]])).read(lambda results: results[0])],
+    "modf": [Case(x).read(lambda results: results[0]) for x in (
+        np.array([[5.3, -5.3], [0.7, -0.2]]), np.array([1, -2]), np.array([True]), np.array(7, np.uint8))],
     "frexp": [Case(np.array([[5.3, -5.3], [0.7, -0.2]])).read(lambda results: results[0])],
     "ldexp": [Case(real(2, 3), ints(5, 3) - 2), Case(real(2), 3), Case(real(), ints(3, 2))],
     "fabs": unary(real), "cbrt": [*unary(positive), Case(-positive(3))],
@@ -50,7 +51,8 @@ CASES = {
     "conj": unary(real, True),
     "real": [*unary(real, True), Case(np.array(1 + 2j)), Case(empty(2, 0))],
     "imag": [*unary(real, True), Case(np.array(1 + 2j)), Case(empty(2, 0))],
-    "sigmoid": [Case(x).against(lambda x: 1 / (1 + np.exp(-x))) for x in (real(2, 3), real(), empty(0, 2))],
+    "sigmoid": [Case(x).against(lambda x: 1 / (1 + np.exp(-x))) for x in (
+        real(2, 3), real(), np.array([1 + 2j, -3 + 1j, 0.5 - 4j]), empty(0, 2))],
     "relu": [Case(x).against(lambda x: x * (x > 0)) for x in (real(2, 3), real(), empty(0, 2))],
     "where": [Case(mask(2, 3), real(2, 3), real(3)), Case(mask(3), real(2, 1), 0.0),
               Case(np.array(True), real(), real()), Case(mask(0, 2), empty(0, 2), real(2)),

@@ -32,10 +32,13 @@ CASES = {
             Case(cplx(2, 3), axis=1), Case(empty(2, 0), axis=0)],
     "logsumexp": [Case(real(2, 3, 4), **k).against(
         lambda a, axis=None, keepdims=False: np.log(np.sum(np.exp(a), axis=axis, keepdims=keepdims)))
-        for k in OVER if k.get("axis") != ()] + [Case(real())],
+        for k in OVER if k.get("axis") != ()] + [Case(real())]
+        # An imaginary part between -π and π, whatever the terms' are.
+        + [Case(7 * cplx(5), axis=0).against(lambda a, axis: np.log(np.sum(np.exp(a))))],
     "prod": [*(Case(real(2, 3, 4), **k) for k in OVER), Case(real(2, 3), where=mask(2, 3)), Case(real()),
              Case(real(2, 3), axis=0, initial=2.5), Case(empty(0, 2), axis=0), Case(empty(2, 0), axis=0),
-             Case(np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 1.5]]), axis=1), Case(np.zeros(4)), Case(cplx(3))],
+             Case(np.array([[0.0, 2.0, 3.0], [0.0, 0.0, 1.5]]), axis=1), Case(np.zeros(4)), Case(cplx(3)),
+             Case(real(), axis=0), Case(real(), axis=-1, keepdims=True)],
     "cumsum": [Case(real(2, 3)), Case(real(2, 3), axis=0), Case(real(2, 3), axis=-1), Case(real()),
                Case(empty(0, 2), axis=0), Case(empty(2, 0)), Case(cplx(3))],
     "cumprod": [Case(real(2, 3)), Case(real(2, 5), axis=0), Case(real(2, 5), axis=-1), Case(real()),

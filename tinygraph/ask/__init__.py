@@ -1,1 +1,1 @@
-"""Questions to a function or a live graph, one a file."""
+"""Questions to a function or a live graph, one a package; what they share stands beside them."""

@@ -107,10 +107,6 @@ def _told(reason: Callable[..., str] | None, values: Sequence[Any]) -> str:
 
 # --- no gradient passes ---------------------------------------------------------------------------------------------
 
-def _dead_relu(y: Array, x: Array, *_: Any) -> str:
-    return f"a dead ReLU: none of these inputs is above 0 (the largest is {np.max(x):.6g})"
-
-
 def _flat(y: Array, x: Array, *_: Any) -> str:
     return (f"saturated: its inputs are of size {np.min(np.absolute(x)):.4g} and more, where its slope is 0 in "
             f"{y.dtype}")
@@ -125,7 +121,7 @@ def _loss(y: Array, z: Array, *_: Any) -> str:
 
 
 _ZERO: dict[str, Callable[..., str]] = {
-    "relu": _dead_relu, "sigmoid": _flat, "tanh": _flat, "erf": _flat, "arctan": _flat, "softmax": _softmax,
+    "sigmoid": _flat, "tanh": _flat, "erf": _flat, "arctan": _flat, "softmax": _softmax,
     "softmax_with_loss": _loss,
     "exp": lambda y, x, *_: f"exp underflows to 0: its inputs are {np.max(x):.6g} and less",
     "clip": lambda y, x, *_: "clipped: these inputs lie outside the bounds, where the result is constant",
@@ -142,8 +138,8 @@ _ZERO: dict[str, Callable[..., str]] = {
 }
 
 
-def of_zero(op: str, y: Any, position: int, values: Sequence[Any]) -> str:
-    """Why a rule gave zero for a cotangent that is not.
+def of_zero(op: str, y: Any, position: int, values: Sequence[Any], whole: bool = True) -> str:
+    """Why a rule gave zero for a cotangent that is not; not ``whole`` where these are but some of the op's elements.
 
     >>> of_zero("relu", np.zeros(2), 0, [np.array([-1.0, -2.0])])
     'a dead ReLU: none of these inputs is above 0 (the largest is -1)'
@@ -158,6 +154,9 @@ def of_zero(op: str, y: Any, position: int, values: Sequence[Any]) -> str:
         return "masked: the condition holds nowhere that a gradient flows to"
     if op == "where" and position == 2:
         return "masked: the condition holds everywhere that a gradient flows to"
+    if op == "relu":
+        return (f"{'a dead ReLU' if whole else 'closed'}: none of these inputs is above 0 (the largest is "
+                f"{np.max(values[0]):.6g})")
     told = _told(_ZERO.get(op), [y[0] if isinstance(y, tuple) else y, *values])
     return told or "its derivative is 0 at these inputs"
 

@@ -1,4 +1,4 @@
-"""The command-line program: train, check, draw, bench, compile a model script, and ask its graph: lint, profile, ...
+"""The command-line program: train, check, draw and measure a model script, and ask its graph questions.
 
 What a script must offer stands in docs/model-scripts.md. Each verb imports what it needs when it is called, so that
 ``tinygraph --help`` answers at once.
@@ -15,7 +15,7 @@ from typing import Any
 from tinygraph.cli.common import say
 from tinygraph.cli.compiling import add_compile
 from tinygraph.cli.look import add_bench, add_check, add_draw
-from tinygraph.cli.questions import add_derive, add_diff, add_lint, add_profile
+from tinygraph.cli.questions import add_derive, add_diff, add_explain, add_lint, add_profile, add_shadow
 from tinygraph.cli.train import add_train
 from tinygraph.core.errors import TinygraphError
 from tinygraph.core.messages import here
@@ -24,7 +24,7 @@ from tinygraph.core.messages import here
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program on these arguments, or the process's own, and give its exit code.
 
-    0: done; 1: an error, told in one line on standard error, a check that failed, something that lint or diff found;
+    0: done; 1: an error, told in one line on standard error, a check that failed, something that a question found;
     130: stopped by Ctrl-C. A mistake in the arguments themselves raises SystemExit with 2, as argparse does.
 
     >>> main(["train", "nowhere.py"])  # "tinygraph: there is no model script nowhere.py", on standard error
@@ -56,15 +56,18 @@ def _parser() -> argparse.ArgumentParser:
                "  tinygraph bench models/two_layer_net.py\n"
                "  tinygraph compile models/two_layer_net.py -o step.py\n"
                "  tinygraph lint models/two_layer_net.py\n"
+               "  tinygraph explain models/two_layer_net.py --of W1\n"
+               "  tinygraph shadow models/two_layer_net.py --dtype float32\n"
                "  tinygraph profile models/two_layer_net.py -o step.json\n"
                "  tinygraph derive models/two_layer_net.py --language ja\n"
                "  tinygraph diff models/two_layer_net.py other.py\n\n"
                "tinygraph VERB --help tells more of each.\n\n"
-               "exit codes: 0 done; 1 an error, a check that failed, something that lint or diff found; 2 a mistake in "
+               "exit codes: 0 done; 1 an error, a check that failed, something that a question found; 2 a mistake in "
                "the\narguments; 130 stopped by Ctrl-C.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for add in (add_train, add_check, add_draw, add_bench, add_compile, add_lint, add_profile, add_derive, add_diff):
+    for add in (add_train, add_check, add_draw, add_bench, add_compile, add_lint, add_explain, add_shadow, add_profile,
+                add_derive, add_diff):
         add(verbs)
     return parser
 

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 
 def add_verb(verbs: Any, name: str, function: Any, summary: str, description: str,
-             *examples: str) -> argparse.ArgumentParser:
+             *examples: str, needs_script: bool = True) -> argparse.ArgumentParser:
     """Add a verb with the options that every verb has."""
     verb: argparse.ArgumentParser = verbs.add_parser(
         name, help=summary, description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n  ".join(["examples:", *examples]))
     verb.set_defaults(verb=function)
-    verb.add_argument("script", metavar="SCRIPT", help="the path of a model script")
+    verb.add_argument("script", metavar="SCRIPT", nargs=None if needs_script else "?",
+                      help="the path of a model script")
     verb.add_argument("--data", choices=("mnist", "digits", "spiral"),
                       help="the data set (mnist where it can be had, or else digits)")
     verb.add_argument("--traceback", action="store_true",
@@ -42,6 +43,12 @@ def add_step(verb: argparse.ArgumentParser, batch: int = 100) -> None:
 def add_json(verb: argparse.ArgumentParser) -> None:
     """Add the option that gives data in place of text."""
     verb.add_argument("--json", action="store_true", help="print the answer as JSON")
+
+
+def add_picture(verb: argparse.ArgumentParser, *names: str) -> None:
+    """Add the option that draws the graph with the answer on it."""
+    verb.add_argument(*names, "--draw", dest="draw", metavar="FILE",
+                      help="draw the graph with the answer on it: .svg, .png, .pdf, .dot, .mmd, or the page, .html")
 
 
 def count(text: str) -> int:
@@ -66,6 +73,7 @@ def prepare(args: argparse.Namespace, dtype: str = "float64") -> tuple[Script, D
 
     script = load_script(args.script)
     data = load_data(args.data, dtype)
+    args.data = data.name  # so that what stands in for MNIST is told of once
     return script, data, script.model(data.input_size, data.classes, seed=args.seed, dtype=dtype)
 
 
@@ -108,9 +116,18 @@ def step_of(args: argparse.Namespace, named: bool = True) -> tuple[Script, Any, 
     return script, model, loss
 
 
-def answer(report: Any, as_json: bool) -> None:
-    """Print a report, as text or as JSON."""
+def answer(report: Any, as_json: bool, picture: str | None = None) -> None:
+    """Print a report, as text or as JSON, and draw the picture where one is asked for."""
     print(json.dumps(_spelt(report.as_dict()), indent=2, ensure_ascii=False) if as_json else report)
+    if picture is not None:
+        save(report.draw(), picture)
+
+
+def save(thing: Any, path: str | None) -> None:
+    """Write it where a path was given, and say so beside the answer."""
+    if path is not None:
+        thing.save(path)
+        say(f"wrote {path}")
 
 
 def _spelt(value: Any) -> Any:

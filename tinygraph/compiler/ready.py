@@ -11,8 +11,9 @@ import numpy as np
 from tinygraph.compiler.leaves import overlap
 from tinygraph.compiler.passes import optimised
 from tinygraph.compiler.places import here
+from tinygraph.compiler.program import Program
 from tinygraph.compiler.recording import LOCK, Recording, put_back
-from tinygraph.compiler.source import Program, printed
+from tinygraph.compiler.source import printed
 from tinygraph.compiler.traced import Traced
 from tinygraph.core.errors import TraceError
 from tinygraph.tensors import Tensor

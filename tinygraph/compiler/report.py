@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.compiler.plan import Plan
-from tinygraph.compiler.source import Line, Program
+from tinygraph.compiler.program import Line, Program
 from tinygraph.core.errors import TraceError
 
 
@@ -33,14 +33,21 @@ class Report:
     def __str__(self) -> str:
         total = sum(self.seconds) or 1.0
         width = min(max((len(line.text) for line in self.lines), default=0), 72)
-        rows = [f"{'µs':>9}{'share':>7}{'FLOPs':>12}{'bytes':>12}  line"]
-        for line, seconds in zip(self.lines, self.seconds, strict=True):
-            flops, nbytes = (f"{n:,}" if n else "" for n in (line.flops, line.nbytes))
-            why = f"  # {line.why}" if line.why else ""
-            rows.append(f"{seconds * 1e6:9.2f}{seconds / total:7.1%}{flops:>12}{nbytes:>12}  {line.text:{width}}{why}")
-        rows.append(f"{total * 1e6:9.2f}{1:7.1%}{sum(line.flops for line in self.lines):12,}"
-                    f"{sum(line.nbytes for line in self.lines):12,}  in all; {self.buffers:,} bytes of buffers")
+        rows = [f"{'µs':>9}{'share':>7}{'FLOPs':>12}{'GFLOP/s':>9}{'bytes':>12}{'GB/s':>7}  line"]
+        rows += [_row(seconds, total, line.flops, line.nbytes,
+                      f"{line.text:{width}}  # {line.why}" if line.why else line.text)
+                 for line, seconds in zip(self.lines, self.seconds, strict=True)]
+        flops, nbytes = sum(line.flops for line in self.lines), sum(line.nbytes for line in self.lines)
+        rows.append(_row(total, total, flops, nbytes, f"in all; {self.buffers:,} bytes of buffers"))
         return "\n".join(rows)
+
+
+def _row(seconds: float, total: float, flops: int, nbytes: int, text: str) -> str:
+    """A line of the table; a rate is left out where the clock saw nothing."""
+    amounts = ((flops, 12, 9), (nbytes, 12, 7))
+    costs = "".join(f"{f'{n:,}' if n else '':>{wide}}{f'{n / seconds / 1e9:.1f}' if n and seconds else '':>{narrow}}"
+                    for n, wide, narrow in amounts)
+    return f"{seconds * 1e6:9.2f}{seconds / total:7.1%}{costs}  {text}"
 
 
 def measured(program: Program, arrays: list[Any], states: list[Any], repeats: int) -> Report:
@@ -89,12 +96,12 @@ def standalone(program: Program, plan: Plan, title: str) -> str:
     facts += [("numpy.random.Generator", "drawn from")] * draws
     width, wide = (max(map(len, column), default=0) for column in (names, [kind for kind, _ in facts]))
     rows = [f"    {name:{width}}  {kind:{wide}}  {what}" for name, (kind, what) in zip(names, facts, strict=True)]
-    packages = sorted({found for line in kept for found in re.findall(r"\bscipy\.\w+", line.text)})
     constants = [f"np.frombuffer(base64.b64decode({base64.b64encode(np.ascontiguousarray(a).tobytes())!r}), "
                  f"np.{a.dtype.name}).reshape({a.shape})" for a in program.namespace.get("constants", [])]
     zeros = [f"np.zeros({value.shape}, np.{value.dtype.name})" for value in (*plan.inputs, *plan.states)]
     zeros += ["np.random.default_rng(0)"] * draws
     bare = Program(program.prologue, ", ".join(names), kept, program.answer, {}, program.buffers)
+    packages = sorted(set(re.findall(r"\bscipy\.\w+", bare.source)))
     return "\n".join([
         f'"""{title}', "", f"step({', '.join(names)}) gives a tuple of arrays. What it takes:", "", *rows, "",
         "Run as a program, it is called once, on zeros.", '"""', "",

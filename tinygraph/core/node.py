@@ -18,7 +18,7 @@ import numpy as np
 from tinygraph.core.context import GRAD_ENABLED, HOOKS, MARKS, WATCHES, enable_grad, watching
 from tinygraph.core.errors import DTypeError, GradientError, TinygraphError
 from tinygraph.core.messages import PACKAGE, here, line_of
-from tinygraph.core.op import Array, Handle, Op, as_array, pick
+from tinygraph.core.op import EXPLAINED, Array, Handle, Op, as_array, pick
 
 SERIAL = count()
 
@@ -124,20 +124,21 @@ def record(handle: Handle, op: Op[..., Any], inputs: tuple[Any, ...], params: di
     """Run ``op`` on what the inputs hold; give handles of ``handle``'s kind, with a past where a gradient may flow."""
     parents, values, requires_grad, total = [], [], False, op.total
     for position, x in enumerate(inputs):
-        if isinstance(x, Handle):
-            node = x.node
-            parents.append(node)
-            values.append(node.value)
-            if node.requires_grad and (total or op.rule(position) is not None):
-                requires_grad = True
-        else:
-            constant = as_array(x)
-            parents.append(constant)
-            values.append(constant)
+        if not isinstance(x, Handle):
+            x = as_array(x)  # a list of tensors becomes one
+            if not isinstance(x, Handle):
+                parents.append(x)
+                values.append(x)
+                continue
+        node = x.node
+        parents.append(node)
+        values.append(node.value)
+        if node.requires_grad and (total or op.rule(position) is not None):
+            requires_grad = True
     if op.simple:
         try:
             value = op.forward(*values)
-        except Exception as error:
+        except EXPLAINED as error:
             raise failed(op.explain(error, tuple(values), {}), op, tuple(parents)) from error
     else:
         try:
@@ -150,11 +151,14 @@ def record(handle: Handle, op: Op[..., Any], inputs: tuple[Any, ...], params: di
         if WATCHES and (watch := watching()) is not None:
             watch.computed(op, tuple(parents), value)
         return _without_past(kind, op.present(value))
-    made = inner(op, tuple(parents), params, value)
     if not op.outputs:
-        return wrap(kind, made)
+        if not op.simple and value.dtype.kind not in "fc":  # rounded to integers, say: a constant
+            return wrap(kind, leaf(value))
+        return wrap(kind, inner(op, tuple(parents), params, value))
+    made = inner(op, tuple(parents), params, value)
     visible = value[:op.outputs - op.hidden]
-    return op.present(tuple(wrap(kind, inner(pick, (made,), {"index": i}, v)) for i, v in enumerate(visible)))
+    return op.present(tuple(wrap(kind, inner(pick, (made,), {"index": i}, v) if v.dtype.kind in "fc" else leaf(v))
+                            for i, v in enumerate(visible)))
 
 
 class Failure(NamedTuple):
@@ -288,6 +292,7 @@ def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, onl
             if release:
                 node.parents = ()
         if watched or every:
+            c = None  # the last contribution may be this very cotangent, and who is alone with it need not copy it
             if sweep is not None:
                 sweep.given(node, g)
             yield node, g, handed
@@ -327,10 +332,27 @@ def backward(root: Handle, seed: Array | None = None, *, create_graph: bool = Fa
         g = g.node.value
     for target, c, _ in cotangents(node, g, release=not retain_graph):
         if target.grad is None:
-            target.grad = _own(c)
+            alone = sys.getrefcount(c) == _ALONE and type(c) is np.ndarray and c.base is None
+            target.grad = c if alone else _own(c)
         else:
             total = target.grad + c
             target.grad = np.array(total) if isinstance(total, np.generic) else total
+
+
+def _references() -> int:
+    """How many references to a cotangent there are in the loop of `backward` where nobody else holds it.
+
+    Such a one becomes the gradient without a copy. This interpreter says how it counts: versions differ.
+    """
+    def sweep() -> Iterator[Array]:
+        g = np.empty(0)
+        yield None, g, []
+    for _, c, _ in sweep():
+        return sys.getrefcount(c)
+    raise AssertionError
+
+
+_ALONE = _references()
 
 
 def start(node: Node, seed: Array | None) -> Array:
@@ -370,6 +392,8 @@ def _sum_to(c: Array, shape: tuple[int, ...], op: Op[..., Any], position: int) -
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, c.shape[extra:], strict=True)):
         raise GradientError(f"{op.name}: its rule for argument {position} gave a gradient of shape {c.shape}, "
                             f"which does not reduce to the input's {shape}")
+    if type(c) is np.ndarray and not stretched:
+        return np.add.reduce(c, tuple(range(extra)))  # what np.sum comes to, without its 1 µs
     c = np.sum(c, axis=(*range(extra), *stretched), keepdims=True)
     return np.reshape(c, shape)
 

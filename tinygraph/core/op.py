@@ -10,21 +10,23 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import re
 from collections.abc import Callable
 from types import CodeType
-from typing import Any, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
 from tinygraph.core.errors import (
     DTypeError,
+    GradientError,
     LinAlgError,
     MissingDependencyError,
     ShapeError,
     TinygraphError,
     UnsupportedError,
 )
-from tinygraph.core.messages import broadcast_clash, describe, here
+from tinygraph.core.messages import broadcast_clash, describe, here, plainly
 
 Array: TypeAlias = Any
 """Anything that speaks the NumPy protocols: an ndarray, a Tensor, a number, a CuPy or a Dask array."""
@@ -44,9 +46,16 @@ COMPOSED: dict[str, Op[..., Any]] = {}
 BY_NUMPY: dict[Any, Op[..., Any]] = {}
 """The op, or the function of ops, that stands for a NumPy function; a string names one of a package not imported."""
 
+LATER: list[str] = []
+"""The modules of further ops, which are imported when one is asked for that is not there."""
 
 _LAID_OUT = frozenset({"inputs", "params", "rules", "nested_rule", "forward", "simple", "total", "_star",
                        "_before_star", "_takes_out", "_leading", "_by_name", "_wanted", "_is_ufunc"})
+
+
+# What is wrong with the arguments, and retold in one sentence. Anything else that a forward raises comes out as it is:
+# a warning that the user made an error of, a FloatingPointError of np.errstate, a lack of memory.
+EXPLAINED = (TinygraphError, ValueError, TypeError, IndexError)
 
 
 class Handle:
@@ -66,6 +75,15 @@ _INSTEAD = {"where": ": it leaves elements undefined; choose them with np.where"
             "out": ": an array cannot hold what a tensor remembers; assign the result instead"}
 
 
+_COTANGENT = re.compile(r"(?<![A-Za-z\\])g(?:_([0-9a-z]))?(\^)?(?![A-Za-z])")
+
+
+def _spelt_out(found: re.Match[str]) -> str:
+    index, script = found.groups()
+    tex = rf"\frac{{\partial L}}{{\partial Y{f'_{index}' if index else ''}}}"
+    return rf"\left({tex}\right)^" if script else tex
+
+
 class Slot(NamedTuple):
     """The place, inside a param, of the array that is the node's input number ``position``."""
 
@@ -79,7 +97,7 @@ class Op(Generic[P, R]):
         name: The key in OPS, which is the function's own name.
         rules: One vjp rule an input, None where the op is not differentiable in it.
         symbol: What the circle of the diagram shows.
-        tex: The formulas of the backward arrows, one an input, in TeX; may be empty.
+        tex: The formulas of the backward arrows, one an input, in TeX; may be empty. See `formula`.
         flops: f(y, *inputs, **params) -> floating-point operations of one forward, or None.
         stands_for: The functions that this op stands for in the NumPy protocols; one of another package, which may
             not be installed, by its dotted name.
@@ -120,7 +138,7 @@ class Op(Generic[P, R]):
         self.function = function
         self.symbol = symbol if symbol is not None else self.name
         self.stands_for = numpy if isinstance(numpy, tuple) else (numpy,)
-        self.tex, self.flops, self.validate, self.mismatch = tex, flops, validate, mismatch
+        self._tex, self.flops, self.validate, self.mismatch = tex, flops, validate, mismatch
         self.outputs, self.hidden, self.result, self.opaque = outputs, hidden, result, opaque
         self.nested, self._vjp = nested, vjp
         if isinstance(vjp, dict) and vjp and (unknown := set(vjp) - set(function.__code__.co_varnames)):
@@ -173,12 +191,49 @@ class Op(Generic[P, R]):
         for x in inputs:
             if isinstance(x, Handle):
                 return x.apply(self, inputs, params)  # type: ignore[no-any-return]
-        return self.present(self.run(tuple(map(as_array, inputs)), params))  # type: ignore[no-any-return]
+        arrays = tuple(map(as_array, inputs))
+        for x in arrays:
+            if isinstance(x, Handle):  # made of a list of tensors
+                return x.apply(self, arrays, params)  # type: ignore[no-any-return]
+        return self.present(self.run(arrays, params))  # type: ignore[no-any-return]
 
     @functools.cached_property
     def numpy(self) -> tuple[Callable[..., Any], ...]:
         """The functions that this op stands for, those of another package imported now."""
         return tuple(imported(f) if isinstance(f, str) else f for f in self.stands_for)
+
+    @functools.cached_property
+    def tex(self) -> tuple[str, ...]:
+        r"""The formulas of the backward arrows in TeX, as the lecture writes them.
+
+        A card writes g for the cotangent, as its rules do, which is spelt out here as ∂L/∂Y; g_0 is ∂L/∂Y_0, that of
+        the first of several outputs.
+
+        >>> import tinygraph as tg
+        >>> tg.tanh.tex
+        ('\\frac{\\partial L}{\\partial Y} \\odot (1 - Y^2)',)
+        """
+        return tuple(_COTANGENT.sub(_spelt_out, formula) for formula in self._tex)
+
+    def formula(self, position: int) -> str:
+        """The formula of input ``position``, or ""; all arrays inside the nested argument share one, the last."""
+        place = min(position, len(self.inputs)) if self.nested else position
+        return self.tex[place] if place < len(self.tex) else ""
+
+    @functools.cached_property
+    def letters(self) -> tuple[str, ...]:
+        """What stands for each input in the formulas: X for x and input, X_1 for x1, W for weights; or "", if unclear.
+
+        >>> import tinygraph as tg
+        >>> tg.hypot.letters, tg.where.letters
+        (('X_1', 'X_2'), ('C', 'X_1', 'X_2'))
+        """
+        found: list[str] = []
+        for name in ["x" if name == "input" else name for name in self.inputs]:
+            numbered = len(name) == 2 and name[1].isdigit()
+            alone = len(name) == 1 or (sum(other[0] == name[0] for other in self.inputs) == 1 and name[0] != "l")
+            found.append(f"{name[0].upper()}_{name[1]}" if numbered else name[0].upper() if alone else "")
+        return tuple(found)
 
     @property
     def signature(self) -> inspect.Signature:
@@ -228,15 +283,21 @@ class Op(Generic[P, R]):
         try:
             inputs, params = self._binder(*args, **kwargs)
         except TypeError as error:
+            if "out" in kwargs and not self._takes_out:
+                out = kwargs.pop("out")
+                return self.bind(args, kwargs) if out is None else self._refuse_out()
             raise UnsupportedError(f"{error}; it takes {self.name}{self.signature}{here()}") from None
         if self._takes_out and params is not None and params.pop("out") is not None:
-            raise UnsupportedError(f"{self.name}: out= would overwrite an array that the graph may need; "
-                                   f"assign the result instead{here()}")
+            self._refuse_out()
         if self.nested is not None and params is not None:
             found: list[Any] = []
             params[self.nested] = take_out(params[self.nested], found, len(inputs))
             inputs += tuple(found)
         return inputs, params
+
+    def _refuse_out(self) -> NoReturn:
+        raise UnsupportedError(f"{self.name}: out= would overwrite an array that the graph may need; assign the result "
+                               f"instead{here()}")
 
     def _as_ufunc(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Do what the keywords of every NumPy ufunc say: convert to ``dtype``, refuse what cannot be done."""
@@ -279,8 +340,9 @@ class Op(Generic[P, R]):
             return self.forward(*values, **keywords)
         except TinygraphError as error:
             line = here()
-            raise type(error)(f"{error}" if str(error).endswith(line) else f"{error}{line}") from None
-        except (ValueError, TypeError, IndexError, np.exceptions.AxisError) as error:
+            told = f"{error}" if self.name in str(error).partition(" ")[0] else f"{self.name}: {error}"
+            raise type(error)(told if told.endswith(line) else told + line) from None
+        except EXPLAINED as error:
             raise self.explain(error, values, keywords) from error
 
     def filled(self, params: dict[str, Any], values: tuple[Any, ...]) -> dict[str, Any]:
@@ -326,9 +388,10 @@ class Op(Generic[P, R]):
         kind: type[TinygraphError] = UnsupportedError if isinstance(error, TypeError) else ShapeError
         if isinstance(error, np.linalg.LinAlgError):
             kind = LinAlgError
-        shapes = [getattr(v, "shape", None) for v in values]
-        known = all(shape is not None for shape in shapes)
-        if self.mismatch is not None and known and kind is ShapeError:
+        known = all(hasattr(v, "shape") or isinstance(v, int | float | complex) for v in values)
+        shapes = [getattr(v, "shape", ()) for v in values]
+        of_shapes = kind is ShapeError and not isinstance(error, np.exceptions.AxisError)
+        if self.mismatch is not None and known and of_shapes:
             return kind(f"{self.name}: {self.mismatch(*values, **keywords)}{here()}")
         two = known and len(values) == 2 and not keywords and kind is not LinAlgError
         if two and (clash := broadcast_clash(*shapes)):
@@ -336,11 +399,11 @@ class Op(Generic[P, R]):
         inside: Any = ()
         if self.nested in keywords:
             inside = keywords[self.nested] if self._star == self.nested else (keywords[self.nested],)
-        given = ", ".join(describe(v) for v in (*values, *inside))
-        asked = "".join(f", {name}={value!r}" for name, value in keywords.items()
-                        if not hasattr(value, "shape") and name != self.nested)
-        reason = str(error).splitlines()[0] if str(error) else repr(error)
-        return kind(f"{self.name}({given}{asked}): {reason}{here()}")
+        given = ", ".join(describe(v) for v in (*values, *inside) if v is not None)
+        usual = {} if isinstance(self.function, np.ufunc) else self.signature.parameters
+        asked = "".join(f", {name}={value!r}" for name, value in keywords.items() if not hasattr(value, "shape")
+                        and name != self.nested and not (name in usual and value == usual[name].default))
+        return kind(f"{self.name}({given}{asked}): {plainly(error, values, keywords)}{here()}")
 
 
 def op(*, vjp: tuple[Rule | None, ...] | dict[str, Rule | None], **card: Any) -> Callable[[Callable[P, R]], Op[P, R]]:
@@ -371,22 +434,27 @@ def op(*, vjp: tuple[Rule | None, ...] | dict[str, Rule | None], **card: Any) ->
 
 
 @functools.cache
-def load_plugins() -> None:
-    """Import what other packages registered as entry points of the group ``tinygraph.ops``, once."""
+def load_all() -> None:
+    """Import every op there is, once: the families that come later, and other packages' entry points ``tinygraph.ops``.
+
+    Whoever goes through OPS, COMPOSED or BY_NUMPY as a whole calls it first.
+    """
     from importlib.metadata import entry_points
+    for module in LATER:
+        importlib.import_module(module)
     for entry in entry_points(group="tinygraph.ops"):
         entry.load()
 
 
 def find(name: str) -> Op[..., Any]:
-    """The op, or function of ops, of this name; looks among the plugins before it gives up with a KeyError.
+    """The op, or function of ops, of this name; imports all there are before it gives up with a KeyError.
 
     >>> from tinygraph.core.op import find
     >>> find("relu").name
     'relu'
     """
     if name not in OPS and name not in COMPOSED:
-        load_plugins()
+        load_all()
     return OPS[name] if name in OPS else COMPOSED[name]
 
 
@@ -421,8 +489,13 @@ def imported(name: str) -> Callable[..., Any]:
 
 
 def as_array(x: Any) -> Any:
-    """Nested lists and tuples as an ndarray; everything else as it is."""
-    return np.array(x) if type(x) is list or type(x) is tuple else x
+    """Nested lists and tuples as an ndarray, as a Tensor where there are such among them; everything else as it is."""
+    if type(x) is not list and type(x) is not tuple:
+        return x
+    try:
+        return np.array(x)
+    except GradientError:  # of a Tensor that would have left the graph
+        return find("array")(x)
 
 
 def is_array(x: Any) -> bool:

@@ -12,6 +12,8 @@ from tinygraph.core.op import Array, as_array, is_array
 from tinygraph.ops.index import getitem, setitem
 from tinygraph.ops.join import stack, unstack
 
+__all__ = ["apply_along_axis", "apply_over_axes", "fromfunction", "piecewise"]
+
 
 @composed(numpy=np.apply_along_axis)
 def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Array, *args: Any, **kwargs: Any) -> Array:

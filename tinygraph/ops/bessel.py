@@ -13,6 +13,8 @@ import numpy as np
 
 from tinygraph.core.op import Array, imported, op
 
+__all__ = ["i0", "sinc"]
+
 _POINTS = 64
 _TERMS = 24
 
@@ -40,7 +42,7 @@ def _i0_derivative_dx(g: Array, y: Array, x: Array, *, n: int) -> Array:
     return g * i0_derivative(x, n + 1)
 
 
-@op(symbol="sinc", numpy=np.sinc, flops=_size, vjp=(_sinc_dx,))
+@op(symbol="sinc", numpy=np.sinc, flops=_size, tex=(r"g \odot \operatorname{sinc}'(X)",), vjp=(_sinc_dx,))
 def sinc(x: Array) -> Array:
     """sin(π x) / (π x), elementwise; 1 at 0. It is exact there to any order.
 
@@ -59,7 +61,7 @@ def _near_zero(x: Array, n: int) -> Array:
     return total * x if n % 2 else total
 
 
-@op(symbol="sinc⁽ⁿ⁾", flops=_size, vjp=(_sinc_derivative_dx,))
+@op(symbol="sinc⁽ⁿ⁾", flops=_size, tex=(r"g \odot \operatorname{sinc}^{(N+1)}(X)",), vjp=(_sinc_derivative_dx,))
 def sinc_derivative(x: Array, n: int) -> Array:
     """The n-th derivative of `sinc`, elementwise.
 
@@ -79,7 +81,7 @@ def sinc_derivative(x: Array, n: int) -> Array:
     return math.pi ** n * np.where(near, _near_zero(np.where(near, u, 0), n), f)
 
 
-@op(symbol="I₀", numpy=np.i0, flops=_size, vjp=(_i0_dx,))
+@op(symbol="I₀", numpy=np.i0, flops=_size, tex=(r"g \odot \mathrm{I}_1(X)",), vjp=(_i0_dx,))
 def i0(x: Array) -> Array:
     """Modified Bessel function of the first kind and order 0, elementwise.
 
@@ -89,7 +91,8 @@ def i0(x: Array) -> Array:
     return np.i0(x)
 
 
-@op(symbol="I₀⁽ⁿ⁾", flops=lambda y, x, n: _POINTS * int(np.size(y)), vjp=(_i0_derivative_dx,))
+@op(symbol="I₀⁽ⁿ⁾", flops=lambda y, x, n: _POINTS * int(np.size(y)),
+    tex=(r"g \odot \mathrm{I}_0^{(N+1)}(X)",), vjp=(_i0_derivative_dx,))
 def i0_derivative(x: Array, n: int) -> Array:
     """The n-th derivative of `i0`, elementwise: the mean of cos(θ)**n exp(x cos θ) over the circle.
 
@@ -172,7 +175,7 @@ def _kv_dz(g: Array, y: Array, v: Array, z: Array) -> Array:
     return -g * 0.5 * (kv(v - 1, z) + kv(v + 1, z))
 
 
-@op(symbol="J₀", numpy="scipy.special.j0", flops=_size, vjp=(_j0_dx,))
+@op(symbol="J₀", numpy="scipy.special.j0", flops=_size, tex=(r"-g \odot \mathrm{J}_1(X)",), vjp=(_j0_dx,))
 def j0(x: Array) -> Array:
     """Bessel function of the first kind and order 0, elementwise.
 
@@ -182,7 +185,8 @@ def j0(x: Array) -> Array:
     return imported("scipy.special.j0")(x)
 
 
-@op(symbol="J₁", numpy="scipy.special.j1", flops=_size, vjp=(_j1_dx,))
+@op(symbol="J₁", numpy="scipy.special.j1", flops=_size,
+    tex=(r"g \odot \frac{\mathrm{J}_0(X) - \mathrm{J}_2(X)}{2}",), vjp=(_j1_dx,))
 def j1(x: Array) -> Array:
     """Bessel function of the first kind and order 1, elementwise.
 
@@ -192,7 +196,8 @@ def j1(x: Array) -> Array:
     return imported("scipy.special.j1")(x)
 
 
-@op(symbol="Jᵥ", numpy=("scipy.special.jv", "scipy.special.jn"), flops=_size, vjp=(None, _jv_dz))
+@op(symbol="Jᵥ", numpy=("scipy.special.jv", "scipy.special.jn"), flops=_size,
+    tex=("", r"g \odot \frac{\mathrm{J}_{V-1}(Z) - \mathrm{J}_{V+1}(Z)}{2}"), vjp=(None, _jv_dz))
 def jv(v: Array, z: Array) -> Array:
     """Bessel function of the first kind and real order v, elementwise; differentiable in z. ``jn`` is the same.
 
@@ -204,7 +209,7 @@ def jv(v: Array, z: Array) -> Array:
     return imported("scipy.special.jv")(v, z)
 
 
-@op(symbol="Y₀", numpy="scipy.special.y0", flops=_size, vjp=(_y0_dx,))
+@op(symbol="Y₀", numpy="scipy.special.y0", flops=_size, tex=(r"-g \odot \mathrm{Y}_1(X)",), vjp=(_y0_dx,))
 def y0(x: Array) -> Array:
     """Bessel function of the second kind and order 0, elementwise (x > 0).
 
@@ -214,7 +219,8 @@ def y0(x: Array) -> Array:
     return imported("scipy.special.y0")(x)
 
 
-@op(symbol="Y₁", numpy="scipy.special.y1", flops=_size, vjp=(_y1_dx,))
+@op(symbol="Y₁", numpy="scipy.special.y1", flops=_size,
+    tex=(r"g \odot \frac{\mathrm{Y}_0(X) - \mathrm{Y}_2(X)}{2}",), vjp=(_y1_dx,))
 def y1(x: Array) -> Array:
     """Bessel function of the second kind and order 1, elementwise (x > 0).
 
@@ -224,7 +230,8 @@ def y1(x: Array) -> Array:
     return imported("scipy.special.y1")(x)
 
 
-@op(symbol="Yₙ", numpy="scipy.special.yn", flops=_size, vjp=(None, _yn_dx))
+@op(symbol="Yₙ", numpy="scipy.special.yn", flops=_size,
+    tex=("", r"g \odot \frac{\mathrm{Y}_{N-1}(X) - \mathrm{Y}_{N+1}(X)}{2}"), vjp=(None, _yn_dx))
 def yn(n: Array, x: Array) -> Array:
     """Bessel function of the second kind and integer order n, elementwise (x > 0); differentiable in x.
 
@@ -234,7 +241,8 @@ def yn(n: Array, x: Array) -> Array:
     return imported("scipy.special.yn")(n, x)
 
 
-@op(symbol="Yᵥ", numpy="scipy.special.yv", flops=_size, vjp=(None, _yv_dz))
+@op(symbol="Yᵥ", numpy="scipy.special.yv", flops=_size,
+    tex=("", r"g \odot \frac{\mathrm{Y}_{V-1}(Z) - \mathrm{Y}_{V+1}(Z)}{2}"), vjp=(None, _yv_dz))
 def yv(v: Array, z: Array) -> Array:
     """Bessel function of the second kind and real order v, elementwise (z > 0); differentiable in z.
 
@@ -244,7 +252,7 @@ def yv(v: Array, z: Array) -> Array:
     return imported("scipy.special.yv")(v, z)
 
 
-@op(symbol="I₀", numpy="scipy.special.i0", flops=_size, vjp=(_scipy_i0_dx,))
+@op(symbol="I₀", numpy="scipy.special.i0", flops=_size, tex=(r"g \odot \mathrm{I}_1(X)",), vjp=(_scipy_i0_dx,))
 def scipy_i0(x: Array) -> Array:
     """`i0` as SciPy computes it: in the dtype of x. ``tg.scipy.special.i0`` is this one.
 
@@ -254,7 +262,8 @@ def scipy_i0(x: Array) -> Array:
     return imported("scipy.special.i0")(x)
 
 
-@op(symbol="I₁", numpy="scipy.special.i1", flops=_size, vjp=(_i1_dx,))
+@op(symbol="I₁", numpy="scipy.special.i1", flops=_size,
+    tex=(r"g \odot \frac{\mathrm{I}_0(X) + \mathrm{I}_2(X)}{2}",), vjp=(_i1_dx,))
 def i1(x: Array) -> Array:
     """Modified Bessel function of the first kind and order 1, elementwise.
 
@@ -264,7 +273,8 @@ def i1(x: Array) -> Array:
     return imported("scipy.special.i1")(x)
 
 
-@op(symbol="Iᵥ", numpy="scipy.special.iv", flops=_size, vjp=(None, _iv_dz))
+@op(symbol="Iᵥ", numpy="scipy.special.iv", flops=_size,
+    tex=("", r"g \odot \frac{\mathrm{I}_{V-1}(Z) + \mathrm{I}_{V+1}(Z)}{2}"), vjp=(None, _iv_dz))
 def iv(v: Array, z: Array) -> Array:
     """Modified Bessel function of the first kind and real order v, elementwise; differentiable in z.
 
@@ -276,7 +286,8 @@ def iv(v: Array, z: Array) -> Array:
     return imported("scipy.special.iv")(v, z)
 
 
-@op(symbol="e⁻ˣI₀", numpy="scipy.special.i0e", flops=_size, vjp=(_i0e_dx,))
+@op(symbol="e⁻ˣI₀", numpy="scipy.special.i0e", flops=_size,
+    tex=(r"g \odot (\exp(-|X|) \mathrm{I}_1(X) - Y \operatorname{sign} X)",), vjp=(_i0e_dx,))
 def i0e(x: Array) -> Array:
     """exp(-|x|) I₀(x), elementwise, which does not overflow; its derivative at 0 is 0.
 
@@ -286,7 +297,9 @@ def i0e(x: Array) -> Array:
     return imported("scipy.special.i0e")(x)
 
 
-@op(symbol="e⁻ˣI₁", numpy="scipy.special.i1e", flops=_size, vjp=(_i1e_dx,))
+@op(symbol="e⁻ˣI₁", numpy="scipy.special.i1e", flops=_size,
+    tex=(r"g \odot (\exp(-|X|) \frac{\mathrm{I}_0(X) + \mathrm{I}_2(X)}{2} - Y \operatorname{sign} X)",),
+    vjp=(_i1e_dx,))
 def i1e(x: Array) -> Array:
     """exp(-|x|) I₁(x), elementwise, which does not overflow.
 
@@ -296,7 +309,9 @@ def i1e(x: Array) -> Array:
     return imported("scipy.special.i1e")(x)
 
 
-@op(symbol="e⁻ˣIᵥ", numpy="scipy.special.ive", flops=_size, vjp=(None, _ive_dz))
+@op(symbol="e⁻ˣIᵥ", numpy="scipy.special.ive", flops=_size,
+    tex=("", r"g \odot (\exp(-|Z|) \frac{\mathrm{I}_{V-1}(Z) + \mathrm{I}_{V+1}(Z)}{2} - Y \operatorname{sign} Z)"),
+    vjp=(None, _ive_dz))
 def ive(v: Array, z: Array) -> Array:
     """exp(-|z|) Iᵥ(z), elementwise, for real z; differentiable in z.
 
@@ -306,7 +321,7 @@ def ive(v: Array, z: Array) -> Array:
     return imported("scipy.special.ive")(v, z)
 
 
-@op(symbol="K₀", numpy="scipy.special.k0", flops=_size, vjp=(_k0_dx,))
+@op(symbol="K₀", numpy="scipy.special.k0", flops=_size, tex=(r"-g \odot \mathrm{K}_1(X)",), vjp=(_k0_dx,))
 def k0(x: Array) -> Array:
     """Modified Bessel function of the second kind and order 0, elementwise (x > 0).
 
@@ -316,7 +331,8 @@ def k0(x: Array) -> Array:
     return imported("scipy.special.k0")(x)
 
 
-@op(symbol="K₁", numpy="scipy.special.k1", flops=_size, vjp=(_k1_dx,))
+@op(symbol="K₁", numpy="scipy.special.k1", flops=_size,
+    tex=(r"-g \odot \frac{\mathrm{K}_0(X) + \mathrm{K}_2(X)}{2}",), vjp=(_k1_dx,))
 def k1(x: Array) -> Array:
     """Modified Bessel function of the second kind and order 1, elementwise (x > 0).
 
@@ -326,7 +342,8 @@ def k1(x: Array) -> Array:
     return imported("scipy.special.k1")(x)
 
 
-@op(symbol="Kᵥ", numpy="scipy.special.kv", flops=_size, vjp=(None, _kv_dz))
+@op(symbol="Kᵥ", numpy="scipy.special.kv", flops=_size,
+    tex=("", r"-g \odot \frac{\mathrm{K}_{V-1}(Z) + \mathrm{K}_{V+1}(Z)}{2}"), vjp=(None, _kv_dz))
 def kv(v: Array, z: Array) -> Array:
     """Modified Bessel function of the second kind and real order v, elementwise (z > 0); differentiable in z.
 

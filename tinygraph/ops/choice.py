@@ -13,6 +13,8 @@ import numpy as np
 from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.op import Array, op
 
+__all__ = ["clip", "copysign", "fmax", "fmin", "heaviside", "maximum", "minimum", "nan_to_num", "where"]
+
 
 def _size(y: Array, *inputs: Array, **params: Any) -> int:
     """One operation an element."""
@@ -24,6 +26,7 @@ def _share(g: Array, wins: Array, ties: Array) -> Array:
 
 
 @op(symbol="max", numpy=np.maximum, flops=_size,
+    tex=(r"g \odot [A > B]", r"g \odot [B > A]"),
     vjp=(lambda g, y, a, b: _share(g, a > b, a == b), lambda g, y, a, b: _share(g, b > a, a == b)))
 def maximum(a: Array, b: Array) -> Array:
     """The larger of two, elementwise; where they tie, each has half of the gradient.
@@ -35,6 +38,7 @@ def maximum(a: Array, b: Array) -> Array:
 
 
 @op(symbol="min", numpy=np.minimum, flops=_size,
+    tex=(r"g \odot [A < B]", r"g \odot [B < A]"),
     vjp=(lambda g, y, a, b: _share(g, a < b, a == b), lambda g, y, a, b: _share(g, b < a, a == b)))
 def minimum(a: Array, b: Array) -> Array:
     """The smaller of two, elementwise; where they tie, each has half of the gradient.
@@ -46,6 +50,7 @@ def minimum(a: Array, b: Array) -> Array:
 
 
 @op(symbol="where", numpy=np.where,
+    tex=("", r"g \odot C", r"g \odot (1 - C)"),
     vjp=(None, lambda g, y, condition, x1, x2: np.where(condition, g, 0),
          lambda g, y, condition, x1, x2: np.where(condition, 0, g)))
 def where(condition: Array, x1: Array, x2: Array) -> Array:
@@ -81,8 +86,9 @@ def _clip_dhigh(g: Array, y: Array, a: Array, *bounds: Array) -> Array:
     return np.where((a if low is None else np.maximum(a, low)) > high, g, 0)
 
 
-@op(symbol="clip", numpy=np.clip, flops=_size, vjp={
-    "a": _clip_da, "a_min": _clip_dlow, "a_max": _clip_dhigh, "min": _clip_dlow, "max": _clip_dhigh})
+@op(symbol="clip", numpy=np.clip, flops=_size,
+    tex=(r"g \odot [\min \le A \le \max]", *2 * (r"g \odot [A < \min \le \max]", r"g \odot [A > \max]")),
+    vjp={"a": _clip_da, "a_min": _clip_dlow, "a_max": _clip_dhigh, "min": _clip_dlow, "max": _clip_dhigh})
 def clip(a: Array, a_min: Array = None, a_max: Array = None, out: None = None, *, min: Array = None,
          max: Array = None) -> Array:
     """Values below a_min raised to it and values above a_max lowered to it; None sets no bound.
@@ -100,9 +106,10 @@ def _beats(wins: Array, other: Array) -> Array:
     return wins | np.isnan(other)
 
 
-@op(symbol="max", numpy=np.fmax, flops=_size, vjp=(
-    lambda g, y, a, b: _share(g, _beats(a > b, b), a == b),
-    lambda g, y, a, b: _share(g, _beats(b > a, a), a == b)))
+@op(symbol="max", numpy=np.fmax, flops=_size,
+    tex=(r"g \odot [A > B]", r"g \odot [B > A]"),
+    vjp=(lambda g, y, a, b: _share(g, _beats(a > b, b), a == b),
+         lambda g, y, a, b: _share(g, _beats(b > a, a), a == b)))
 def fmax(a: Array, b: Array) -> Array:
     """The larger of two, elementwise, or the one that is a number; where they tie, each has half of the gradient.
 
@@ -112,9 +119,10 @@ def fmax(a: Array, b: Array) -> Array:
     return np.fmax(a, b)
 
 
-@op(symbol="min", numpy=np.fmin, flops=_size, vjp=(
-    lambda g, y, a, b: _share(g, _beats(a < b, b), a == b),
-    lambda g, y, a, b: _share(g, _beats(b < a, a), a == b)))
+@op(symbol="min", numpy=np.fmin, flops=_size,
+    tex=(r"g \odot [A < B]", r"g \odot [B < A]"),
+    vjp=(lambda g, y, a, b: _share(g, _beats(a < b, b), a == b),
+         lambda g, y, a, b: _share(g, _beats(b < a, a), a == b)))
 def fmin(a: Array, b: Array) -> Array:
     """The smaller of two, elementwise, or the one that is a number; where they tie, each has half of the gradient.
 
@@ -125,6 +133,7 @@ def fmin(a: Array, b: Array) -> Array:
 
 
 @op(symbol="step", numpy=np.heaviside, flops=_size,
+    tex=("0", r"g \odot [X_1 = 0]"),
     vjp=(lambda g, y, x1, x2: np.zeros_like(g), lambda g, y, x1, x2: np.where(x1 == 0, g, 0)))
 def heaviside(x1: Array, x2: Array) -> Array:
     """0 where x1 < 0, 1 where x1 > 0 and x2 where x1 is 0, elementwise; its derivative in x1 is 0 everywhere.
@@ -136,6 +145,7 @@ def heaviside(x1: Array, x2: Array) -> Array:
 
 
 @op(symbol="±", numpy=np.copysign, flops=_size,
+    tex=(r"g \odot \operatorname{sign} X_1 \odot \operatorname{sign} X_2", "0"),
     vjp=(lambda g, y, x1, x2: g * (np.sign(x1) * np.copysign(1, x2)), lambda g, y, x1, x2: np.zeros_like(g)))
 def copysign(x1: Array, x2: Array) -> Array:
     """|x1| with the sign of x2, elementwise; its derivative is 0 in x2, and in x1 where x1 is 0.
@@ -153,8 +163,9 @@ def _finite_part(g: Array, y: Array, x: Array, *fillings: Array) -> Array:
     return np.where(np.isfinite(np.real(x)), np.real(g), 0) + 1j * np.where(np.isfinite(np.imag(x)), np.imag(g), 0)
 
 
-@op(symbol="finite", numpy=np.nan_to_num, flops=_size, vjp={
-    "x": _finite_part, "nan": None, "posinf": None, "neginf": None})
+@op(symbol="finite", numpy=np.nan_to_num, flops=_size,
+    tex=(r"g \odot [X \text{ finite}]",),
+    vjp={"x": _finite_part, "nan": None, "posinf": None, "neginf": None})
 def nan_to_num(x: Array, copy: bool = True, nan: Array = 0.0, posinf: Array = None, neginf: Array = None) -> Array:
     """x with ``nan`` in the place of NaN, elementwise, and the dtype's largest number, or what is given, for infinity.
 

@@ -12,8 +12,10 @@ import numpy as np
 
 from tinygraph.core.op import Array, op
 
+__all__ = ["angle", "conj", "conjugate", "imag", "real", "real_if_close"]
 
-@op(symbol="Re", numpy=np.real, vjp=(lambda g, y, val: g,))
+
+@op(symbol="Re", numpy=np.real, tex=("g",), vjp=(lambda g, y, val: g,))
 def real(val: Array) -> Array:
     """The real part, elementwise.
 
@@ -23,7 +25,7 @@ def real(val: Array) -> Array:
     return np.real(val)
 
 
-@op(symbol="Im", numpy=np.imag, vjp=(lambda g, y, val: g * -1j,))
+@op(symbol="Im", numpy=np.imag, tex=("-i g",), vjp=(lambda g, y, val: g * -1j,))
 def imag(val: Array) -> Array:
     """The imaginary part, elementwise; zeros for a real array.
 
@@ -33,7 +35,7 @@ def imag(val: Array) -> Array:
     return np.imag(val)
 
 
-@op(symbol="conj", numpy=np.conj, vjp=(lambda g, y, x: np.conj(g),))
+@op(symbol="conj", numpy=np.conj, tex=("g^*",), vjp=(lambda g, y, x: np.conj(g),))
 def conj(x: Array) -> Array:
     """The complex conjugate, elementwise: x - iy for x + iy.
 
@@ -43,7 +45,7 @@ def conj(x: Array) -> Array:
     return np.conj(x)
 
 
-@op(symbol="Re", numpy=np.real_if_close, vjp=(lambda g, y, a: g,))
+@op(symbol="Re", numpy=np.real_if_close, tex=("g",), vjp=(lambda g, y, a: g,))
 def real_if_close(a: Array, tol: float = 100) -> Array:
     """The real part, where every imaginary part is within ``tol`` (in the dtype's eps) of 0, else a itself.
 
@@ -60,7 +62,7 @@ def _angle_dz(g: Array, y: Array, z: Array, *, deg: bool) -> Array:
     return g * (180 / math.pi * turn if deg else turn)
 
 
-@op(symbol="arg", numpy=np.angle, vjp=(_angle_dz,))
+@op(symbol="arg", numpy=np.angle, tex=(r"-\frac{i}{Z} g",), vjp=(_angle_dz,))
 def angle(z: Array, deg: bool = False) -> Array:
     """Angle of a complex number in (-π, π] (radians, or degrees on request), elementwise; its derivative at 0 is 0.
 

@@ -9,6 +9,15 @@ import numpy as np
 
 from tinygraph.core.kinds import constant
 
+__all__ = ["all", "allclose", "any", "argmax", "argmin", "argsort", "around", "array_equal", "array_equiv",
+           "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
+           "bitwise_right_shift", "bitwise_xor", "ceil", "count_nonzero", "empty_like", "equal", "fix", "floor", "gcd",
+           "greater", "greater_equal", "invert", "isclose", "iscomplex", "iscomplexobj", "isfinite", "isinf", "isnan",
+           "isneginf", "isposinf", "isreal", "isrealobj", "lcm", "left_shift", "less", "less_equal", "logical_and",
+           "logical_not", "logical_or", "logical_xor", "nanargmax", "nanargmin", "ndim", "nextafter", "nonzero",
+           "not_equal", "ones_like", "result_type", "right_shift", "rint", "round", "searchsorted", "shape", "signbit",
+           "size", "spacing", "trunc", "zeros_like"]
+
 equal = constant(np.equal, "Whether a and b are equal, elementwise.")
 not_equal = constant(np.not_equal, "Whether a and b differ, elementwise.")
 less = constant(np.less, "Whether a < b, elementwise.")

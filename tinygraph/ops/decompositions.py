@@ -9,7 +9,8 @@ gradient of the values is exact there too.
 With dY = f(dA) and a cotangent g, the rules below solve Re Σ g dY = Re Σ c dA for c. The derivations follow Giles,
 "Collected matrix derivative results for forward and reverse mode algorithmic differentiation" (2008); for complex
 matrices see Boeddeker et al., "On the computation of complex-valued gradients" (arXiv:1701.00392, eig), and Wan and
-Zhang, "Automatic differentiation for complex valued SVD" (arXiv:1909.02659).
+Zhang, "Automatic differentiation for complex valued SVD" (arXiv:1909.02659). The costs are those of the usual
+algorithms as Golub and Van Loan count them, "Matrix Computations", 4th edition (2013).
 """
 
 from __future__ import annotations
@@ -51,7 +52,9 @@ def _cholesky_da(g: Array, y: Array, a: Array, *, upper: bool) -> Array:
     return _by_both_triangles(turned(solve(adjoint(l), turned(left))))
 
 
-@op(symbol="LLᵀ", numpy=np.linalg.cholesky, vjp=(_cholesky_da,),
+@op(symbol="LLᵀ", numpy=np.linalg.cholesky,
+    tex=(r"\operatorname{sym}(Y^{-\top} \Phi(Y^\top g) Y^{-1})",),
+    vjp=(_cholesky_da,),
     flops=lambda y, a, **params: int(np.size(a)) * np.shape(a)[-1] // 3)
 def cholesky(a: Array, *, upper: bool = False) -> Array:
     """The lower triangular l, with a positive diagonal, of a = l lᴴ; with ``upper`` the u of a = uᴴ u.
@@ -96,7 +99,9 @@ def _within(g: Array, q: Array, k: int) -> Array:
     return g1 - np.matmul(np.matmul(np.conj(q2), adjoint(g2)), np.conj(q1))
 
 
-@op(symbol="QR", numpy=np.linalg.qr, vjp=(_qr_da,), outputs=sys.maxsize, result=named(np.linalg.qr),
+@op(symbol="QR", numpy=np.linalg.qr,
+    tex=(r"(g_0 + Y_0 \operatorname{copyltu}(Y_1 g_1^\top - g_0^\top Y_0)) Y_1^{-\top}",),
+    vjp=(_qr_da,), outputs=sys.maxsize, result=named(np.linalg.qr),
     flops=lambda y, a, **params: 2 * int(np.size(a)) * min(np.shape(a)[-2:]))
 def qr(a: Array, mode: Any = "reduced") -> Any:
     """a = q r with orthonormal columns in q and r upper triangular; ``mode`` "r" gives r alone.
@@ -126,7 +131,9 @@ def _eigh_da(g: Any, y: Any, a: Array) -> Array:
     return _by_both_triangles(np.matmul(inner, turned(v)))
 
 
-@op(symbol="eigh", numpy=np.linalg.eigh, outputs=2, result=named(np.linalg.eigh), vjp=(_eigh_da,))
+@op(symbol="eigh", numpy=np.linalg.eigh, outputs=2, result=named(np.linalg.eigh),
+    flops=lambda y, a, **params: 9 * int(np.size(a)) * np.shape(a)[-1],
+    tex=(r"Y_1 (\operatorname{diag} g_0 + F \odot (Y_1^\top g_1)) Y_1^\top",), vjp=(_eigh_da,))
 def eigh(a: Array, UPLO: Any = "L") -> Any:
     """Eigenvalues, rising, and orthonormal eigenvectors, as columns, of a Hermitian matrix: a v = v diag(w).
 
@@ -141,8 +148,10 @@ def eigh(a: Array, UPLO: Any = "L") -> Any:
     return tuple(np.linalg.eigh(a, UPLO))
 
 
-@op(symbol="eigvalsh", numpy=np.linalg.eigvalsh, vjp=(
-    lambda g, y, a, *, UPLO: _eigh_da((g, None), np.linalg.eigh(a, UPLO), a),))
+@op(symbol="eigvalsh", numpy=np.linalg.eigvalsh,
+    flops=lambda y, a, **params: 4 * int(np.size(a)) * np.shape(a)[-1] // 3,
+    tex=(r"V \operatorname{diag}(g) V^\top",),
+    vjp=(lambda g, y, a, *, UPLO: _eigh_da((g, None), np.linalg.eigh(a, UPLO), a),))
 def eigvalsh(a: Array, UPLO: Any = "L") -> Array:
     """Eigenvalues of a Hermitian matrix, rising; see `eigh`.
 
@@ -164,7 +173,9 @@ def _eig_da(g: Any, y: Any, a: Array) -> Array:
     return solve(turned(v), inner)
 
 
-@op(symbol="eig", numpy=np.linalg.eig, outputs=2, result=named(np.linalg.eig), vjp=(_eig_da,))
+@op(symbol="eig", numpy=np.linalg.eig, outputs=2, result=named(np.linalg.eig),
+    flops=lambda y, a: 25 * int(np.size(a)) * np.shape(a)[-1],
+    tex=(r"V^{-\top} (\operatorname{diag} g_0 + F \odot (V^\top (g_1 - V s))) V^\top",), vjp=(_eig_da,))
 def eig(a: Array) -> Any:
     """Eigenvalues and eigenvectors, as columns of length 1, of any square matrix: a v = v diag(w).
 
@@ -179,7 +190,8 @@ def eig(a: Array) -> Any:
     return tuple(np.linalg.eig(a))
 
 
-@op(symbol="eigvals", numpy=np.linalg.eigvals, vjp=(lambda g, y, a: _eig_da((g, None), np.linalg.eig(a), a),))
+@op(symbol="eigvals", numpy=np.linalg.eigvals, flops=lambda y, a: 10 * int(np.size(a)) * np.shape(a)[-1],
+    tex=(r"V^{-\top} \operatorname{diag}(g) V^\top",), vjp=(lambda g, y, a: _eig_da((g, None), np.linalg.eig(a), a),))
 def eigvals(a: Array) -> Array:
     """Eigenvalues of a square matrix; see `eig`.
 
@@ -233,7 +245,15 @@ def _svd_da(g: Any, y: Any, a: Array, *, compute_uv: bool, hermitian: bool) -> A
     return _by_both_triangles(c) if hermitian else c
 
 
-@op(symbol="SVD", numpy=np.linalg.svd, outputs=3, result=named(np.linalg.svd), vjp=(_svd_da,))
+def _svd_cost(y: Any, a: Array, compute_uv: Any = False, **params: Any) -> int:
+    """14 m n² + 8 n³ for vectors and values of m by n numbers, m >= n; 4 m n² for the values alone."""
+    n, m = sorted(np.shape(a)[-2:])
+    return int(np.size(a) * (14 * n + 8 * n * n // (m or 1) if compute_uv else 4 * n))
+
+
+@op(symbol="SVD", numpy=np.linalg.svd, outputs=3, result=named(np.linalg.svd), flops=_svd_cost,
+    tex=(r"U (\operatorname{diag} g_1 + (F \odot \operatorname{skew}(U^\top g_0)) S + \dots) V^\top",),
+    vjp=(_svd_da,))
 def svd(a: Array, full_matrices: bool = True, compute_uv: Any = True, hermitian: bool = False) -> Any:
     """Singular values s, falling, and vectors: a = u[..., :k] diag(s) vh[..., :k, :], with k = min(m, n).
 
@@ -250,8 +270,9 @@ def svd(a: Array, full_matrices: bool = True, compute_uv: Any = True, hermitian:
     return tuple(parts) if compute_uv else (parts,)
 
 
-@op(symbol="σ", numpy=np.linalg.svdvals, vjp=(
-    lambda g, y, x: _svd_back((None, g, None), np.linalg.svd(x, full_matrices=False)),))
+@op(symbol="σ", numpy=np.linalg.svdvals, flops=_svd_cost,
+    tex=(r"U \operatorname{diag}(g) V^\top",),
+    vjp=(lambda g, y, x: _svd_back((None, g, None), np.linalg.svd(x, full_matrices=False)),))
 def svdvals(x: Array) -> Array:
     """Singular values, falling; see `svd`.
 

@@ -65,7 +65,9 @@ def _cofactors(a: Array) -> Array:
     return size * np.matmul(np.matmul(np.conj(u), np.concatenate([upper, lower], axis=-2)), np.conj(vh))
 
 
-@op(symbol="det", numpy=np.linalg.det, vjp=(lambda g, y, a: np.expand_dims(g, (-2, -1)) * _cofactors(a),),
+@op(symbol="det", numpy=np.linalg.det,
+    tex=(r"g \operatorname{cof} A",),
+    vjp=(lambda g, y, a: np.expand_dims(g, (-2, -1)) * _cofactors(a),),
     flops=lambda y, a: 2 * int(np.size(a)) * int(np.shape(a)[-1]) // 3)
 def det(a: Array) -> Array:
     """Determinant of each matrix of a stack; its derivatives, the cofactors, are exact at singular matrices too.
@@ -89,7 +91,9 @@ def _slogdet_da(g: Any, y: Any, a: Array) -> Array:
     return np.expand_dims(c, (-2, -1)) * turned(inv(a))
 
 
-@op(symbol="log|det|", numpy=np.linalg.slogdet, outputs=2, vjp=(_slogdet_da,),
+@op(symbol="log|det|", numpy=np.linalg.slogdet, outputs=2,
+    tex=(r"g_1 A^{-\top}",),
+    vjp=(_slogdet_da,),
     result=named(np.linalg.slogdet), flops=lambda y, a: 2 * int(np.size(a)) * int(np.shape(a)[-1]) // 3)
 def slogdet(a: Array) -> Any:
     """Sign (of size 1, or 0 for a singular matrix) and logarithm of the absolute value of the determinant.

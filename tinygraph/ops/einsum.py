@@ -14,6 +14,8 @@ import numpy as np
 from tinygraph.core.op import Array, op
 from tinygraph.ops.join import places_of, shape_of
 
+__all__ = ["einsum"]
+
 Labels = list[Any]
 """The name of each axis: a letter or a number as the user has it; below zero for the axes that an ellipsis covers."""
 
@@ -125,7 +127,7 @@ def _cost(y: Array, *inputs: Array, operands: Any, **params: Any) -> int:
 
 
 @op(symbol="einsum", numpy=np.einsum, nested="operands", flops=_cost, mismatch=_mismatch,
-    vjp={"operands": _einsum_back})
+    tex=(r"\operatorname{einsum}(g, \dots)",), vjp={"operands": _einsum_back})
 def einsum(*operands: Any, out: None = None, optimize: Any = False, dtype: Any = None, order: Any = "K",
            casting: Any = "safe") -> Array:
     """Sum of products by subscripts: "ij,jk->ik" names the axes of each operand and those of the result.

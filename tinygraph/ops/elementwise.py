@@ -13,6 +13,11 @@ import numpy as np
 from tinygraph.core.kinds import Constant, composed
 from tinygraph.core.op import Array, op
 
+__all__ = ["abs", "absolute", "add", "cbrt", "deg2rad", "degrees", "divide", "divmod", "fabs", "float_power",
+           "floor_divide", "fmod", "frexp", "ldexp", "mod", "modf", "multiply", "negative", "positive", "pow", "power",
+           "rad2deg", "radians", "reciprocal", "relu", "remainder", "sigmoid", "sign", "sqrt", "square", "subtract",
+           "true_divide"]
+
 Number = (int, float, complex)
 
 
@@ -21,8 +26,7 @@ def _size(y: Array, *inputs: Array, **params: Any) -> int:
     return int(np.size(y))
 
 
-@op(symbol="+", numpy=np.add, flops=_size, tex=(r"\frac{\partial L}{\partial Y}", r"\frac{\partial L}{\partial Y}"),
-    vjp=(lambda g, y, a, b: g, lambda g, y, a, b: g))
+@op(symbol="+", numpy=np.add, flops=_size, tex=("g", "g"), vjp=(lambda g, y, a, b: g, lambda g, y, a, b: g))
 def add(a: Array, b: Array) -> Array:
     """Sum, elementwise: a + b.
 
@@ -32,9 +36,7 @@ def add(a: Array, b: Array) -> Array:
     return np.add(a, b)
 
 
-@op(symbol="−", numpy=np.subtract, flops=_size,
-    tex=(r"\frac{\partial L}{\partial Y}", r"-\frac{\partial L}{\partial Y}"),
-    vjp=(lambda g, y, a, b: g, lambda g, y, a, b: -g))
+@op(symbol="−", numpy=np.subtract, flops=_size, tex=("g", "-g"), vjp=(lambda g, y, a, b: g, lambda g, y, a, b: -g))
 def subtract(a: Array, b: Array) -> Array:
     """Difference, elementwise: a - b.
 
@@ -45,8 +47,7 @@ def subtract(a: Array, b: Array) -> Array:
 
 
 @op(symbol="×", numpy=np.multiply, flops=_size,
-    tex=(r"\frac{\partial L}{\partial Y} \odot B", r"\frac{\partial L}{\partial Y} \odot A"),
-    vjp=(lambda g, y, a, b: g * b, lambda g, y, a, b: g * a))
+    tex=(r"g \odot B", r"g \odot A"), vjp=(lambda g, y, a, b: g * b, lambda g, y, a, b: g * a))
 def multiply(a: Array, b: Array) -> Array:
     """Product, elementwise: a b.
 
@@ -57,8 +58,7 @@ def multiply(a: Array, b: Array) -> Array:
 
 
 @op(symbol="÷", numpy=(np.divide,), flops=_size,
-    tex=(r"\frac{\partial L}{\partial Y} \frac{1}{B}", r"-\frac{\partial L}{\partial Y} \frac{Y}{B}"),
-    vjp=(lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b))
+    tex=(r"g \frac{1}{B}", r"-g \frac{Y}{B}"), vjp=(lambda g, y, a, b: g / b, lambda g, y, a, b: -g * y / b))
 def divide(a: Array, b: Array) -> Array:
     """Quotient, elementwise: a / b.
 
@@ -79,6 +79,7 @@ def floor_divide(a: Array, b: Array) -> Array:
 
 
 @op(symbol="%", numpy=np.remainder, flops=_size,
+    tex=("g", r"-g \odot \lfloor \frac{A}{B} \rfloor"),
     vjp=(lambda g, y, a, b: g, lambda g, y, a, b: -g * np.floor_divide(a, b)))
 def remainder(a: Array, b: Array) -> Array:
     """What is left of a after whole multiples of b, with the sign of b: a - b floor(a / b).
@@ -90,6 +91,7 @@ def remainder(a: Array, b: Array) -> Array:
 
 
 @op(symbol="fmod", numpy=np.fmod, flops=_size,
+    tex=("g", r"-g \odot \operatorname{trunc} \frac{A}{B}"),
     # As y was rounded, so is the number of times that b went into a.
     vjp=(lambda g, y, a, b: g, lambda g, y, a, b: -g * np.rint((a - y) / b)))
 def fmod(a: Array, b: Array) -> Array:
@@ -101,7 +103,8 @@ def fmod(a: Array, b: Array) -> Array:
     return np.fmod(a, b)
 
 
-@op(symbol="x 2ⁿ", numpy=np.ldexp, flops=_size, vjp=(lambda g, y, x1, x2: np.ldexp(g, x2), None))
+@op(symbol="x 2ⁿ", numpy=np.ldexp, flops=_size,
+    tex=(r"g \odot 2^{X_2}",), vjp=(lambda g, y, x1, x2: np.ldexp(g, x2), None))
 def ldexp(x1: Array, x2: Array) -> Array:
     """x1 times 2 to the power of the integer x2, elementwise.
 
@@ -125,9 +128,7 @@ def _power_db(g: Array, y: Array, a: Array, b: Array) -> Array:
     return g * (y * np.log(np.where(a == 0, 1, a)))
 
 
-@op(symbol="pow", numpy=np.power, flops=_size,
-    tex=(r"\frac{\partial L}{\partial Y} B A^{B-1}", r"\frac{\partial L}{\partial Y} Y \log A"),
-    vjp=(_power_da, _power_db))
+@op(symbol="pow", numpy=np.power, flops=_size, tex=("g B A^{B-1}", r"g Y \log A"), vjp=(_power_da, _power_db))
 def power(a: Array, b: Array) -> Array:
     """Power, elementwise: a ** b. The derivative in b at a = 0 is taken as 0.
 
@@ -137,9 +138,7 @@ def power(a: Array, b: Array) -> Array:
     return np.power(a, b)
 
 
-@op(symbol="pow", numpy=np.float_power, flops=_size,
-    tex=(r"\frac{\partial L}{\partial Y} B A^{B-1}", r"\frac{\partial L}{\partial Y} Y \log A"),
-    vjp=(_power_da, _power_db))
+@op(symbol="pow", numpy=np.float_power, flops=_size, tex=("g B A^{B-1}", r"g Y \log A"), vjp=(_power_da, _power_db))
 def float_power(a: Array, b: Array) -> Array:
     """`power` computed in double precision at least, whatever the dtypes.
 
@@ -149,7 +148,7 @@ def float_power(a: Array, b: Array) -> Array:
     return np.float_power(a, b)
 
 
-@op(symbol="−", numpy=np.negative, flops=_size, tex=(r"-\frac{\partial L}{\partial Y}",), vjp=(lambda g, y, x: -g,))
+@op(symbol="−", numpy=np.negative, flops=_size, tex=("-g",), vjp=(lambda g, y, x: -g,))
 def negative(x: Array) -> Array:
     """The opposite, elementwise: -x.
 
@@ -159,7 +158,7 @@ def negative(x: Array) -> Array:
     return np.negative(x)
 
 
-@op(symbol="+", numpy=np.positive, vjp=(lambda g, y, x: g,))
+@op(symbol="+", numpy=np.positive, tex=("g",), vjp=(lambda g, y, x: g,))
 def positive(x: Array) -> Array:
     """The same value, elementwise: +x.
 
@@ -176,7 +175,7 @@ def _sign_dx(g: Array, y: Array, x: Array) -> Array:
     return (g - np.real(g * y) * np.conj(y)) / np.where(x == 0, np.inf, np.absolute(x))
 
 
-@op(symbol="sign", numpy=np.sign, flops=_size, vjp=(_sign_dx,))
+@op(symbol="sign", numpy=np.sign, flops=_size, tex=("0",), vjp=(_sign_dx,))
 def sign(x: Array) -> Array:
     """-1, 0 or 1 by the sign, elementwise, with derivative 0; z / |z| for a complex z.
 
@@ -188,11 +187,10 @@ def sign(x: Array) -> Array:
 
 def _absolute_dx(g: Array, y: Array, x: Array) -> Array:
     # The sign of a complex number turns with it, so it must stay a function of x for the second derivative.
-    return g * (np.conj(x) / np.where(y == 0, 1, y)) if np.iscomplexobj(x) else g * np.sign(x)
+    return g * (np.conj(x) / np.where(y == 0, np.inf, y)) if np.iscomplexobj(x) else g * np.sign(x)
 
 
-@op(symbol="|x|", numpy=np.absolute, flops=_size, tex=(r"\frac{\partial L}{\partial Y} \operatorname{sign} X",),
-    vjp=(_absolute_dx,))
+@op(symbol="|x|", numpy=np.absolute, flops=_size, tex=(r"g \operatorname{sign} X",), vjp=(_absolute_dx,))
 def absolute(x: Array) -> Array:
     """Absolute value, elementwise; its derivative at 0 is 0.
 
@@ -202,8 +200,8 @@ def absolute(x: Array) -> Array:
     return np.absolute(x)
 
 
-@op(symbol="|x|", numpy=np.fabs, flops=_size, tex=(r"\frac{\partial L}{\partial Y} \operatorname{sign} X",),
-    vjp=(lambda g, y, x: g * np.sign(x),))
+@op(symbol="|x|", numpy=np.fabs, flops=_size,
+    tex=(r"g \operatorname{sign} X",), vjp=(lambda g, y, x: g * np.sign(x),))
 def fabs(x: Array) -> Array:
     """Absolute value of real numbers as floating-point ones, elementwise; its derivative at 0 is 0.
 
@@ -213,8 +211,7 @@ def fabs(x: Array) -> Array:
     return np.fabs(x)
 
 
-@op(symbol="x²", numpy=np.square, flops=_size, tex=(r"2X \frac{\partial L}{\partial Y}",),
-    vjp=(lambda g, y, x: g * (2 * x),))
+@op(symbol="x²", numpy=np.square, flops=_size, tex=("2X g",), vjp=(lambda g, y, x: g * (2 * x),))
 def square(x: Array) -> Array:
     """Square, elementwise: x x.
 
@@ -224,8 +221,7 @@ def square(x: Array) -> Array:
     return np.square(x)
 
 
-@op(symbol="√", numpy=np.sqrt, flops=_size, tex=(r"\frac{1}{2Y} \frac{\partial L}{\partial Y}",),
-    vjp=(lambda g, y, x: g * 0.5 / y,))
+@op(symbol="√", numpy=np.sqrt, flops=_size, tex=(r"\frac{1}{2Y} g",), vjp=(lambda g, y, x: g * 0.5 / y,))
 def sqrt(x: Array) -> Array:
     """Square root, elementwise; its derivative at 0 is infinite.
 
@@ -235,8 +231,7 @@ def sqrt(x: Array) -> Array:
     return np.sqrt(x)
 
 
-@op(symbol="∛", numpy=np.cbrt, flops=_size, tex=(r"\frac{1}{3Y^2} \frac{\partial L}{\partial Y}",),
-    vjp=(lambda g, y, x: g / (3 * (y * y)),))
+@op(symbol="∛", numpy=np.cbrt, flops=_size, tex=(r"\frac{1}{3Y^2} g",), vjp=(lambda g, y, x: g / (3 * (y * y)),))
 def cbrt(x: Array) -> Array:
     """Cube root, elementwise, also of negative numbers; its derivative at 0 is infinite.
 
@@ -246,8 +241,7 @@ def cbrt(x: Array) -> Array:
     return np.cbrt(x)
 
 
-@op(symbol="1/x", numpy=np.reciprocal, flops=_size, tex=(r"-Y^2 \frac{\partial L}{\partial Y}",),
-    vjp=(lambda g, y, x: -g * (y * y),))
+@op(symbol="1/x", numpy=np.reciprocal, flops=_size, tex=("-Y^2 g",), vjp=(lambda g, y, x: -g * (y * y),))
 def reciprocal(x: Array) -> Array:
     """Reciprocal, elementwise: 1 / x, the lecture's "/" node.
 
@@ -257,7 +251,8 @@ def reciprocal(x: Array) -> Array:
     return np.reciprocal(x)
 
 
-@op(symbol="° → rad", numpy=(np.deg2rad, np.radians), flops=_size, vjp=(lambda g, y, x: g * (math.pi / 180),))
+@op(symbol="° → rad", numpy=(np.deg2rad, np.radians), flops=_size,
+    tex=(r"\frac{\pi}{180} g",), vjp=(lambda g, y, x: g * (math.pi / 180),))
 def deg2rad(x: Array) -> Array:
     """Radians of an angle in degrees, elementwise: π x / 180. ``radians`` is another name for it.
 
@@ -267,7 +262,8 @@ def deg2rad(x: Array) -> Array:
     return np.deg2rad(x)
 
 
-@op(symbol="rad → °", numpy=(np.rad2deg, np.degrees), flops=_size, vjp=(lambda g, y, x: g * (180 / math.pi),))
+@op(symbol="rad → °", numpy=(np.rad2deg, np.degrees), flops=_size,
+    tex=(r"\frac{180}{\pi} g",), vjp=(lambda g, y, x: g * (180 / math.pi),))
 def rad2deg(x: Array) -> Array:
     """Degrees of an angle in radians, elementwise: 180 x / π. ``degrees`` is another name for it.
 
@@ -277,22 +273,24 @@ def rad2deg(x: Array) -> Array:
     return np.rad2deg(x)
 
 
-@op(symbol="σ", flops=lambda y, x: 4 * np.size(y), tex=(r"\frac{\partial L}{\partial Y} \odot Y \odot (1 - Y)",),
-    vjp=(lambda g, y, x: g * (y * (1 - y)),))
+@op(symbol="σ", flops=lambda y, x: 4 * np.size(y),
+    tex=(r"g \odot Y \odot (1 - Y)",), vjp=(lambda g, y, x: g * (y * (1 - y)),))
 def sigmoid(x: Array) -> Array:
     """Logistic sigmoid, elementwise: 1 / (1 + exp(-x)), finite and exact to rounding for any finite x.
+
+    PyTorch's sigmoid.
 
     >>> sigmoid(0.0)
     np.float64(0.5)
     """
-    e = np.exp(-np.absolute(x))
-    return np.where(x >= 0, 1, e) / (1 + e)
+    below = np.real(x) < 0
+    e = np.exp(np.where(below, x, -x) if np.iscomplexobj(x) else -np.absolute(x))  # never above 1
+    return np.where(below, e, 1) / (1 + e)
 
 
-@op(symbol="ReLU", flops=_size, tex=(r"\frac{\partial L}{\partial Y} \odot [X > 0]",),
-    vjp=(lambda g, y, x: np.where(x > 0, g, 0),))
+@op(symbol="ReLU", flops=_size, tex=(r"g \odot [X > 0]",), vjp=(lambda g, y, x: np.where(x > 0, g, 0),))
 def relu(x: Array) -> Array:
-    """Rectified linear unit, elementwise: max(x, 0); its derivative at 0 is 0.
+    """Rectified linear unit, elementwise: max(x, 0); its derivative at 0 is 0. PyTorch's relu.
 
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
@@ -317,9 +315,11 @@ def modf(x: Array) -> tuple[Array, Array]:
     >>> modf(-2.5)
     (np.float64(-0.5), np.float64(-2.0))
     """
-    return np.fmod(np.where(np.isinf(x), 0, x), 1), np.trunc(x)
+    _, whole = _whole(x)
+    return np.fmod(np.where(np.isinf(x), np.zeros_like(x), x), np.ones_like(whole)), whole
 
 
+_whole = Constant(np.modf, "Fractional and whole part, of which only the second has no derivative.")
 _exponent = Constant(np.frexp, "Mantissa and exponent, of which a derivative needs the second.")
 
 

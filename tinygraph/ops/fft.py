@@ -87,13 +87,13 @@ def _back_over_axes(kind: str, last: str) -> Any:
 
 
 def _cost(y: Array, a: Array, **params: Any) -> int:
-    """5 N log₂ N for a transform to N complex numbers, half as many to real ones; the lengths of the axes multiply."""
+    """5 N log₂ N for N complex numbers, half as many for real ones. The lengths of the axes multiply."""
     axes = [params["axis"]] if "axis" in params else _axes(a, params["s"], params["axes"])
     length = math.prod(np.shape(y)[axis] for axis in axes)
     return (5 if np.iscomplexobj(y) else 2) * int(np.size(y)) * math.ceil(math.log2(max(length, 2)))
 
 
-@op(symbol="FFT", numpy=np.fft.fft, flops=_cost, vjp=(_back("fft"),))
+@op(symbol="FFT", numpy=np.fft.fft, flops=_cost, tex=(r"\operatorname{fft}(g)",), vjp=(_back("fft"),))
 def fft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None, out: None = None) -> Array:
     """Discrete Fourier transform along an axis: y_k = Σ_j a_j exp(-2πi jk/n).
 
@@ -105,7 +105,7 @@ def fft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None, out: N
     return np.fft.fft(a, n, axis, norm)
 
 
-@op(symbol="FFT⁻¹", numpy=np.fft.ifft, flops=_cost, vjp=(_back("ifft"),))
+@op(symbol="FFT⁻¹", numpy=np.fft.ifft, flops=_cost, tex=(r"\operatorname{ifft}(g)",), vjp=(_back("ifft"),))
 def ifft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None, out: None = None) -> Array:
     """Inverse of `fft`: y_k = Σ_j a_j exp(2πi jk/n) / n; ``norm`` "ortho" divides by √n, "forward" not at all.
 
@@ -115,7 +115,8 @@ def ifft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None, out: 
     return np.fft.ifft(a, n, axis, norm)
 
 
-@op(symbol="FFT", numpy=np.fft.rfft, flops=_cost, vjp=(_back("rfft"),))
+@op(symbol="FFT", numpy=np.fft.rfft, flops=_cost,
+    tex=(r"\operatorname{Re} \operatorname{fft}(g)",), vjp=(_back("rfft"),))
 def rfft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None, out: None = None) -> Array:
     """The first n // 2 + 1 elements of the `fft` of real numbers; the others are their conjugates.
 
@@ -125,7 +126,8 @@ def rfft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None, out: 
     return np.fft.rfft(a, n, axis, norm)
 
 
-@op(symbol="FFT⁻¹", numpy=np.fft.irfft, flops=_cost, vjp=(_back("irfft"),))
+@op(symbol="FFT⁻¹", numpy=np.fft.irfft, flops=_cost,
+    tex=(r"(1, 2, \dots) \odot \operatorname{ihfft}(g)",), vjp=(_back("irfft"),))
 def irfft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None, out: None = None) -> Array:
     """Inverse of `rfft`: n real numbers, by default 2 (m - 1) for m elements.
 
@@ -137,7 +139,8 @@ def irfft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None, out:
     return np.fft.irfft(a, n, axis, norm)
 
 
-@op(symbol="FFT", numpy=np.fft.hfft, flops=_cost, vjp=(_back("hfft"),))
+@op(symbol="FFT", numpy=np.fft.hfft, flops=_cost,
+    tex=(r"(1, 2, \dots) \odot \operatorname{rfft}(g)",), vjp=(_back("hfft"),))
 def hfft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None, out: None = None) -> Array:
     """`fft` of the n numbers whose first half is ``a`` and whose other half its conjugate, backwards; it is real.
 
@@ -147,7 +150,8 @@ def hfft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None, out: 
     return np.fft.hfft(a, n, axis, norm)
 
 
-@op(symbol="FFT⁻¹", numpy=np.fft.ihfft, flops=_cost, vjp=(_back("ihfft"),))
+@op(symbol="FFT⁻¹", numpy=np.fft.ihfft, flops=_cost,
+    tex=(r"\operatorname{Re} \operatorname{ifft}(g)",), vjp=(_back("ihfft"),))
 def ihfft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None, out: None = None) -> Array:
     """Inverse of `hfft`: the first n // 2 + 1 elements of the `ifft` of real numbers.
 
@@ -157,7 +161,8 @@ def ihfft(a: Array, n: int | None = None, axis: int = -1, norm: Any = None, out:
     return np.fft.ihfft(a, n, axis, norm)
 
 
-@op(symbol="FFT", numpy=np.fft.fftn, flops=_cost, vjp=(_back_over_axes("fft", "fft"),))
+@op(symbol="FFT", numpy=np.fft.fftn, flops=_cost,
+    tex=(r"\operatorname{fftn}(g)",), vjp=(_back_over_axes("fft", "fft"),))
 def fftn(a: Array, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Array:
     """`fft` along each of several axes, all of them by default; ``s`` has the number of elements for each.
 
@@ -167,7 +172,8 @@ def fftn(a: Array, s: Any = None, axes: Any = None, norm: Any = None, out: None 
     return np.fft.fftn(a, s, axes, norm)
 
 
-@op(symbol="FFT⁻¹", numpy=np.fft.ifftn, flops=_cost, vjp=(_back_over_axes("ifft", "ifft"),))
+@op(symbol="FFT⁻¹", numpy=np.fft.ifftn, flops=_cost,
+    tex=(r"\operatorname{ifftn}(g)",), vjp=(_back_over_axes("ifft", "ifft"),))
 def ifftn(a: Array, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Array:
     """`ifft` along each of several axes, all of them by default.
 
@@ -178,7 +184,8 @@ def ifftn(a: Array, s: Any = None, axes: Any = None, norm: Any = None, out: None
     return np.fft.ifftn(a, s, axes, norm)
 
 
-@op(symbol="FFT", numpy=np.fft.rfftn, flops=_cost, vjp=(_back_over_axes("fft", "rfft"),))
+@op(symbol="FFT", numpy=np.fft.rfftn, flops=_cost,
+    tex=(r"\operatorname{Re} \operatorname{fftn}(g)",), vjp=(_back_over_axes("fft", "rfft"),))
 def rfftn(a: Array, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Array:
     """`rfft` along the last of several axes, then `fft` along the others.
 
@@ -188,7 +195,9 @@ def rfftn(a: Array, s: Any = None, axes: Any = None, norm: Any = None, out: None
     return np.fft.rfftn(a, s, axes, norm)
 
 
-@op(symbol="FFT⁻¹", numpy=np.fft.irfftn, flops=_cost, vjp=(_back_over_axes("ifft", "irfft"),))
+@op(symbol="FFT⁻¹", numpy=np.fft.irfftn, flops=_cost,
+    tex=(r"\operatorname{ifft}((1, 2, \dots) \odot \operatorname{ihfft}(g))",),
+    vjp=(_back_over_axes("ifft", "irfft"),))
 def irfftn(a: Array, s: Any = None, axes: Any = None, norm: Any = None, out: None = None) -> Array:
     """Inverse of `rfftn`: `ifft` along all but the last of several axes, then `irfft` along that one.
 
@@ -198,7 +207,8 @@ def irfftn(a: Array, s: Any = None, axes: Any = None, norm: Any = None, out: Non
     return np.fft.irfftn(a, s, axes, norm)
 
 
-@op(symbol="FFT", numpy=np.fft.fft2, flops=_cost, vjp=(_back_over_axes("fft", "fft"),))
+@op(symbol="FFT", numpy=np.fft.fft2, flops=_cost,
+    tex=(r"\operatorname{fft2}(g)",), vjp=(_back_over_axes("fft", "fft"),))
 def fft2(a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Array:
     """`fftn` over two axes, the last two by default.
 
@@ -208,7 +218,8 @@ def fft2(a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: N
     return np.fft.fft2(a, s, axes, norm)
 
 
-@op(symbol="FFT⁻¹", numpy=np.fft.ifft2, flops=_cost, vjp=(_back_over_axes("ifft", "ifft"),))
+@op(symbol="FFT⁻¹", numpy=np.fft.ifft2, flops=_cost,
+    tex=(r"\operatorname{ifft2}(g)",), vjp=(_back_over_axes("ifft", "ifft"),))
 def ifft2(a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Array:
     """`ifftn` over two axes, the last two by default.
 
@@ -219,7 +230,8 @@ def ifft2(a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: 
     return np.fft.ifft2(a, s, axes, norm)
 
 
-@op(symbol="FFT", numpy=np.fft.rfft2, flops=_cost, vjp=(_back_over_axes("fft", "rfft"),))
+@op(symbol="FFT", numpy=np.fft.rfft2, flops=_cost,
+    tex=(r"\operatorname{Re} \operatorname{fft2}(g)",), vjp=(_back_over_axes("fft", "rfft"),))
 def rfft2(a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Array:
     """`rfftn` over two axes, the last two by default.
 
@@ -229,7 +241,9 @@ def rfft2(a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: 
     return np.fft.rfft2(a, s, axes, norm)
 
 
-@op(symbol="FFT⁻¹", numpy=np.fft.irfft2, flops=_cost, vjp=(_back_over_axes("ifft", "irfft"),))
+@op(symbol="FFT⁻¹", numpy=np.fft.irfft2, flops=_cost,
+    tex=(r"\operatorname{ifft}((1, 2, \dots) \odot \operatorname{ihfft}(g))",),
+    vjp=(_back_over_axes("ifft", "irfft"),))
 def irfft2(a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out: None = None) -> Array:
     """`irfftn` over two axes, the last two by default.
 
@@ -239,7 +253,8 @@ def irfft2(a: Array, s: Any = None, axes: Any = (-2, -1), norm: Any = None, out:
     return np.fft.irfft2(a, s, axes, norm)
 
 
-@op(symbol="shift", numpy=np.fft.fftshift, vjp=(lambda g, y, x, *, axes: np.fft.ifftshift(g, axes),))
+@op(symbol="shift", numpy=np.fft.fftshift,
+    tex=(r"\operatorname{ifftshift}(g)",), vjp=(lambda g, y, x, *, axes: np.fft.ifftshift(g, axes),))
 def fftshift(x: Array, axes: Any = None) -> Array:
     """The halves of each axis exchanged, so that what stands first, the frequency zero, comes to the middle.
 
@@ -249,7 +264,8 @@ def fftshift(x: Array, axes: Any = None) -> Array:
     return np.fft.fftshift(x, axes)
 
 
-@op(symbol="shift", numpy=np.fft.ifftshift, vjp=(lambda g, y, x, *, axes: np.fft.fftshift(g, axes),))
+@op(symbol="shift", numpy=np.fft.ifftshift,
+    tex=(r"\operatorname{fftshift}(g)",), vjp=(lambda g, y, x, *, axes: np.fft.fftshift(g, axes),))
 def ifftshift(x: Array, axes: Any = None) -> Array:
     """Inverse of `fftshift`.
 

@@ -30,7 +30,7 @@ def _polygamma_dx(g: Array, y: Array, n: Array, x: Array) -> Array:
 
 
 @op(symbol="ζ", numpy=("scipy.special.zeta", "scipy.special._ufuncs._zeta"), flops=_size,
-    vjp=(None, _zeta_dq))
+    tex=("", r"-g \odot X \zeta(X + 1, Q)"), vjp=(None, _zeta_dq))
 def zeta(x: Array, q: Array = None) -> Array:
     """Hurwitz's zeta function, Σ (k + q)**-x over k = 0, 1, ..., elementwise; Riemann's without q. Differentiable in q.
 
@@ -40,7 +40,7 @@ def zeta(x: Array, q: Array = None) -> Array:
     return imported("scipy.special.zeta")(x, q)
 
 
-@op(symbol="ψ⁽ⁿ⁾", flops=_size, vjp=(None, _polygamma_dx))
+@op(symbol="ψ⁽ⁿ⁾", flops=_size, tex=("", r"g \odot \psi^{(N+1)}(X)"), vjp=(None, _polygamma_dx))
 def polygamma(n: Array, x: Array) -> Array:
     """The n-th derivative of `digamma`, n = 0, 1, ..., elementwise: (-1)**(n + 1) n! ζ(n + 1, x); DLMF 5.15.1.
 
@@ -55,7 +55,7 @@ def polygamma(n: Array, x: Array) -> Array:
 
 
 @op(symbol="ψ", numpy=("scipy.special.digamma", "scipy.special.psi"), flops=_size,
-    vjp=(lambda g, y, x: g * polygamma(1, x),))
+    tex=(r"g \odot \psi'(X)",), vjp=(lambda g, y, x: g * polygamma(1, x),))
 def digamma(x: Array) -> Array:
     """ψ(x), the derivative of `gammaln`, elementwise. ``psi`` is another name for it.
 
@@ -65,7 +65,8 @@ def digamma(x: Array) -> Array:
     return imported("scipy.special.digamma")(x)
 
 
-@op(symbol="Γ", numpy="scipy.special.gamma", flops=_size, vjp=(lambda g, y, x: g * (y * digamma(x)),))
+@op(symbol="Γ", numpy="scipy.special.gamma", flops=_size,
+    tex=(r"g \odot Y \psi(X)",), vjp=(lambda g, y, x: g * (y * digamma(x)),))
 def gamma(x: Array) -> Array:
     """Gamma function, elementwise: (x - 1)! for a positive integer x.
 
@@ -75,7 +76,8 @@ def gamma(x: Array) -> Array:
     return imported("scipy.special.gamma")(x)
 
 
-@op(symbol="1/Γ", numpy="scipy.special.rgamma", flops=_size, vjp=(lambda g, y, x: -g * (y * digamma(x)),))
+@op(symbol="1/Γ", numpy="scipy.special.rgamma", flops=_size,
+    tex=(r"-g \odot Y \psi(X)",), vjp=(lambda g, y, x: -g * (y * digamma(x)),))
 def rgamma(x: Array) -> Array:
     """Reciprocal of the gamma function, elementwise.
 
@@ -85,7 +87,8 @@ def rgamma(x: Array) -> Array:
     return imported("scipy.special.rgamma")(x)
 
 
-@op(symbol="log Γ", numpy="scipy.special.gammaln", flops=_size, vjp=(lambda g, y, x: g * digamma(x),))
+@op(symbol="log Γ", numpy="scipy.special.gammaln", flops=_size,
+    tex=(r"g \odot \psi(X)",), vjp=(lambda g, y, x: g * digamma(x),))
 def gammaln(x: Array) -> Array:
     """Logarithm of the gamma function's absolute value, elementwise.
 
@@ -117,6 +120,7 @@ def multigammaln(a: Array, d: int) -> Array:
 
 
 @op(symbol="B", numpy="scipy.special.beta", flops=_size,
+    tex=(r"g \odot Y (\psi(A) - \psi(A + B))", r"g \odot Y (\psi(B) - \psi(A + B))"),
     vjp=(lambda g, y, a, b: g * (y * (digamma(a) - digamma(a + b))),
          lambda g, y, a, b: g * (y * (digamma(b) - digamma(a + b)))))
 def beta(a: Array, b: Array) -> Array:
@@ -129,6 +133,7 @@ def beta(a: Array, b: Array) -> Array:
 
 
 @op(symbol="log B", numpy="scipy.special.betaln", flops=_size,
+    tex=(r"g \odot (\psi(A) - \psi(A + B))", r"g \odot (\psi(B) - \psi(A + B))"),
     vjp=(lambda g, y, a, b: g * (digamma(a) - digamma(a + b)), lambda g, y, a, b: g * (digamma(b) - digamma(a + b))))
 def betaln(a: Array, b: Array) -> Array:
     """Logarithm of the beta function's absolute value, elementwise.
@@ -144,7 +149,7 @@ def _gamma_density(a: Array, x: Array) -> Array:
 
 
 @op(symbol="P(a, x)", numpy="scipy.special.gammainc", flops=_size,
-    vjp=(None, lambda g, y, a, x: g * _gamma_density(a, x)))
+    tex=("", r"g \frac{X^{A-1} \exp(-X)}{\Gamma(A)}"), vjp=(None, lambda g, y, a, x: g * _gamma_density(a, x)))
 def gammainc(a: Array, x: Array) -> Array:
     """Regularised lower incomplete gamma function, elementwise, for a > 0 and x >= 0; differentiable in x.
 
@@ -155,7 +160,7 @@ def gammainc(a: Array, x: Array) -> Array:
 
 
 @op(symbol="Q(a, x)", numpy="scipy.special.gammaincc", flops=_size,
-    vjp=(None, lambda g, y, a, x: -g * _gamma_density(a, x)))
+    tex=("", r"-g \frac{X^{A-1} \exp(-X)}{\Gamma(A)}"), vjp=(None, lambda g, y, a, x: -g * _gamma_density(a, x)))
 def gammaincc(a: Array, x: Array) -> Array:
     """1 - gammainc(a, x), elementwise, exact where it is small; differentiable in x.
 
@@ -166,6 +171,7 @@ def gammaincc(a: Array, x: Array) -> Array:
 
 
 @op(symbol="Iₓ(a, b)", numpy="scipy.special.betainc", flops=_size,
+    tex=("", "", r"g \frac{X^{A-1} (1 - X)^{B-1}}{\mathrm{B}(A, B)}"),
     vjp=(None, None, lambda g, y, a, b, x: g * np.exp(xlogy(a - 1, x) + xlog1py(b - 1, -x) - betaln(a, b))))
 def betainc(a: Array, b: Array, x: Array) -> Array:
     """Regularised incomplete beta function, elementwise, for a, b > 0 and x in [0, 1]; differentiable in x.
@@ -182,6 +188,7 @@ def _student_density(df: Array, t: Array) -> Array:
 
 
 @op(symbol="T(t)", numpy="scipy.special.stdtr", flops=_size,
+    tex=("", r"g \frac{\Gamma((D + 1) / 2)}{\sqrt{\pi D} \Gamma(D / 2)} (1 + T^2 / D)^{-(D + 1) / 2}"),
     vjp=(None, lambda g, y, df, t: g * _student_density(df, t)))
 def stdtr(df: Array, t: Array) -> Array:
     """Student's t distribution function with df degrees of freedom, elementwise; differentiable in t.

@@ -12,6 +12,9 @@ from tinygraph.core.errors import DTypeError
 from tinygraph.core.kinds import composed
 from tinygraph.core.op import Array, Handle, as_array, is_array, op
 
+__all__ = ["choose", "compress", "delete", "extract", "getitem", "insert", "resize", "scatter_add", "select", "setitem",
+           "take", "take_along_axis"]
+
 
 def _repeats(index: Any) -> bool:
     """Tell whether an index may name an element twice: it holds integer arrays or lists."""
@@ -30,7 +33,7 @@ def _scattered(g: Array, y: Array, x: Array, *_: Array, index: Any) -> Array:
     return scatter_add(g, index, np.shape(x))
 
 
-@op(symbol="[ ]", nested="index", vjp={"x": _scattered, "index": None})
+@op(symbol="[ ]", nested="index", tex=(r"\operatorname{scatter}(g)",), vjp={"x": _scattered, "index": None})
 def getitem(x: Array, index: Any) -> Array:
     """The elements that a NumPy index names: ints, slices, None, Ellipsis, masks, integer arrays with repeats.
 
@@ -40,7 +43,7 @@ def getitem(x: Array, index: Any) -> Array:
     return x[index]
 
 
-@op(symbol="scatter", nested="index", vjp={"v": lambda g, y, v, *_, index: g[index], "index": None})
+@op(symbol="scatter", nested="index", tex=("g[i]",), vjp={"v": lambda g, y, v, *_, index: g[index], "index": None})
 def scatter_add(v: Array, index: Any, shape: Any) -> Array:
     """Zeros of a shape, with ``v`` added where the index points; an element that is named twice gets both.
 
@@ -71,12 +74,14 @@ def _written(g: Array, y: Array, x: Array, v: Array, *_: Array, index: Any) -> A
 
 
 def fits(x: Array, v: Array, **_: Any) -> None:
-    """Refuse what NumPy would cut off, or only warn of: complex numbers into real ones, fractions into integers."""
-    if hasattr(v, "dtype") and not np.can_cast(v.dtype, np.result_type(x), "same_kind"):
+    """Refuse what NumPy would only warn of: complex numbers into real ones. It cuts fractions off for integers."""
+    if hasattr(v, "dtype") and v.dtype.kind == "c" and np.result_type(x).kind != "c":
         raise DTypeError(f"setitem: {v.dtype} does not fit into {np.result_type(x)}; convert one of them with astype")
 
 
-@op(symbol="[ ] =", nested="index", vjp={"x": _kept, "v": _written, "index": None}, validate=fits)
+@op(symbol="[ ] =", nested="index",
+    tex=(r"g \odot [\text{not written}]", "g[i]"),
+    vjp={"x": _kept, "v": _written, "index": None}, validate=fits)
 def setitem(x: Array, index: Any, v: Array) -> Array:
     """A copy of x in which the elements that a NumPy index names are replaced by v.
 
@@ -98,7 +103,7 @@ def _take_back(g: Array, y: Array, a: Array, indices: Array, *, axis: int | None
     return scatter_add(g, (slice(None),) * (axis % len(shape)) + (indices,), shape)
 
 
-@op(symbol="take", numpy=np.take, vjp=(_take_back, None))
+@op(symbol="take", numpy=np.take, tex=(r"\operatorname{scatter}(g)",), vjp=(_take_back, None))
 def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mode: Any = "raise") -> Array:
     """The elements at integer places along an axis, or of all elements in order where ``axis`` is None.
 
@@ -126,7 +131,7 @@ def _take_along_back(g: Array, y: Array, arr: Array, indices: Array, *, axis: in
     return scatter_add(g, _along(shape, indices, axis), shape)
 
 
-@op(symbol="take", numpy=np.take_along_axis, vjp=(_take_along_back, None))
+@op(symbol="take", numpy=np.take_along_axis, tex=(r"\operatorname{scatter}(g)",), vjp=(_take_along_back, None))
 def take_along_axis(arr: Array, indices: Array, axis: int | None = -1) -> Array:
     """The elements at integer places along an axis, each line at its own places, as `argsort` gives them.
 
@@ -171,7 +176,8 @@ def _chosen_back(g: Array, y: Array, a: Array, *inputs: Array, choices: Any, mod
     return np.sum(every, axis=tuple(range(1, 2 + len(np.shape(y)) - len(np.shape(choices)))))
 
 
-@op(symbol="choose", numpy=np.choose, nested="choices", vjp={"a": None, "choices": _chosen_back})
+@op(symbol="choose", numpy=np.choose, nested="choices",
+    tex=("", r"g \odot [A = k]"), vjp={"a": None, "choices": _chosen_back})
 def choose(a: Array, choices: Any, out: None = None, mode: Any = "raise") -> Array:
     """Elementwise one of several arrays: that whose number stands in ``a``; they broadcast together.
 

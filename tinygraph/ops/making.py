@@ -15,6 +15,10 @@ from tinygraph.core.kinds import composed, constant
 from tinygraph.core.op import Array, Handle, is_array, op
 from tinygraph.ops.join import stack
 
+__all__ = ["arange", "array", "asanyarray", "asarray", "ascontiguousarray", "broadcast_shapes", "empty", "eye", "full",
+           "full_like", "geomspace", "identity", "indices", "ix_", "linspace", "logspace", "meshgrid", "ones", "tri",
+           "zeros"]
+
 zeros = constant(np.zeros, "An ndarray of zeros of a shape.")
 ones = constant(np.ones, "An ndarray of ones of a shape.")
 empty = constant(np.empty, "An ndarray of a shape that is not filled.")
@@ -76,6 +80,9 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None,
     return array(a, dtype, copy=bool(copy))
 
 
+asanyarray = ascontiguousarray = asarray
+
+
 @composed()
 def full(shape: Any, fill_value: Array, dtype: Any = None, order: Any = "C", *, device: Any = None,
          like: Any = None) -> Array:
@@ -95,7 +102,7 @@ def _filled_back(g: Array, y: Array, a: Array, fill_value: Array) -> Array | Non
     return g if y.dtype.kind in "fc" else None
 
 
-@op(symbol="full", numpy=np.full_like, vjp=(None, _filled_back))
+@op(symbol="full", numpy=np.full_like, tex=("", r"\sum g"), vjp=(None, _filled_back))
 def full_like(a: Array, fill_value: Array, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None,
               *, device: Any = None) -> Array:
     """One value, which may be a Tensor, repeated in another array's shape and dtype.
@@ -125,7 +132,9 @@ def _ends(of_start: Callable[..., Array], of_stop: Callable[..., Array]) -> Any:
     return summed(of_start), summed(of_stop)
 
 
-@op(symbol="linspace", vjp=_ends(lambda w, y, start, stop: 1 - w, lambda w, y, start, stop: w))
+@op(symbol="linspace",
+    tex=(r"\sum_k (1 - w_k) g_k", r"\sum_k w_k g_k"),
+    vjp=_ends(lambda w, y, start, stop: 1 - w, lambda w, y, start, stop: w))
 def spaced(start: Array, stop: Array, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Array:
     """`linspace` without its step.
 
@@ -168,6 +177,7 @@ _logspace_dstart, _logspace_dstop = _ends(lambda w, y, start, stop, base: (1 - w
 
 
 @op(symbol="logspace", numpy=np.logspace,
+    tex=(r"\log B \sum_k (1 - w_k) g_k Y_k", r"\log B \sum_k w_k g_k Y_k", r"\frac{1}{B} \sum_k g_k Y_k \log_B Y_k"),
     vjp={"start": _logspace_dstart, "stop": _logspace_dstop, "base": _logspace_dbase})
 def logspace(start: Array, stop: Array, num: int = 50, endpoint: bool = True, base: Array = 10.0, dtype: Any = None,
              axis: int = 0) -> Array:
@@ -179,7 +189,9 @@ def logspace(start: Array, stop: Array, num: int = 50, endpoint: bool = True, ba
     return np.logspace(start, stop, num, endpoint, base, dtype, axis)
 
 
-@op(symbol="geomspace", numpy=np.geomspace, vjp=_ends(lambda w, y, start, stop: (1 - w) * y / start,
+@op(symbol="geomspace", numpy=np.geomspace,
+    tex=(r"\frac{1}{\text{start}} \sum_k (1 - w_k) g_k Y_k", r"\frac{1}{\text{stop}} \sum_k w_k g_k Y_k"),
+    vjp=_ends(lambda w, y, start, stop: (1 - w) * y / start,
                                                       lambda w, y, start, stop: w * y / stop))
 def geomspace(start: Array, stop: Array, num: int = 50, endpoint: bool = True, dtype: Any = None,
               axis: int = 0) -> Array:

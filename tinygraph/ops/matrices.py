@@ -10,6 +10,8 @@ from tinygraph.core.kinds import composed
 from tinygraph.core.op import Array, as_array, op
 from tinygraph.ops.index import scatter_add
 
+__all__ = ["corrcoef", "cov", "cross", "diag", "diagflat", "diagonal", "kron", "trace", "tril", "triu", "vander"]
+
 
 def _on_diagonal(g: Array, shape: tuple[int, ...], offset: int, axis1: int, axis2: int) -> Array:
     """Zeros of a shape with ``g``, whose last axis runs along the diagonal of two axes, upon that diagonal."""
@@ -23,7 +25,9 @@ def _on_diagonal(g: Array, shape: tuple[int, ...], offset: int, axis1: int, axis
     return np.moveaxis(np.reshape(flat, (*rest, rows, columns)), (-2, -1), (first, second))
 
 
-@op(symbol="diagonal", numpy=np.diagonal, vjp=(lambda g, y, a, *, offset, axis1, axis2: _on_diagonal(
+@op(symbol="diagonal", numpy=np.diagonal,
+    tex=(r"\operatorname{diag}(g)",),
+    vjp=(lambda g, y, a, *, offset, axis1, axis2: _on_diagonal(
     g, np.shape(a), offset, axis1, axis2),))
 def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
     """The diagonals of the matrices in two axes, along a new last axis; above the main one by ``offset``.
@@ -34,7 +38,9 @@ def diagonal(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
     return np.diagonal(a, offset, axis1, axis2)
 
 
-@op(symbol="diag", numpy=np.diag, vjp=(lambda g, y, v, *, k: np.diagonal(g, k) if len(np.shape(v)) == 1
+@op(symbol="diag", numpy=np.diag,
+    tex=(r"\operatorname{diag}(g)",),
+    vjp=(lambda g, y, v, *, k: np.diagonal(g, k) if len(np.shape(v)) == 1
                                        else _on_diagonal(g, np.shape(v), k, 0, 1),))
 def diag(v: Array, k: int = 0) -> Array:
     """A matrix with a vector on its diagonal; of a matrix, the diagonal. Above the main one by ``k``.
@@ -67,7 +73,7 @@ def trace(a: Array, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any 
     return np.sum(diagonal(a, offset, axis1, axis2), -1, dtype)
 
 
-@op(symbol="tril", numpy=np.tril, vjp=(lambda g, y, m, *, k: np.tril(g, k),))
+@op(symbol="tril", numpy=np.tril, tex=(r"\operatorname{tril}(g)",), vjp=(lambda g, y, m, *, k: np.tril(g, k),))
 def tril(m: Array, k: int = 0) -> Array:
     """The lower triangles of the matrices in the last two axes, up to diagonal ``k``; zeros above.
 
@@ -78,7 +84,7 @@ def tril(m: Array, k: int = 0) -> Array:
     return np.tril(m, k)
 
 
-@op(symbol="triu", numpy=np.triu, vjp=(lambda g, y, m, *, k: np.triu(g, k),))
+@op(symbol="triu", numpy=np.triu, tex=(r"\operatorname{triu}(g)",), vjp=(lambda g, y, m, *, k: np.triu(g, k),))
 def triu(m: Array, k: int = 0) -> Array:
     """The upper triangles of the matrices in the last two axes, from diagonal ``k`` on; zeros below.
 

@@ -5,7 +5,8 @@ The derivative of a matrix function f in the direction e stands in a corner of f
     f([[a, e], [0, a]]) = [[f(a), df(a; e)], [0, f(a)]]
 
 (Mathias, "A chain rule for matrix functions and applications", SIAM J. Matrix Anal. Appl. 17 (1996), theorem 2.1), and
-the transpose of df(a; ·) is df(aᵀ; ·). So each rule is the function itself, and every order follows.
+the transpose of df(a; ·) is df(aᵀ; ·). So a rule is the function itself, and every order follows. That of the square
+root is a Sylvester equation, whose own rules are such equations.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ def _corner(function: Callable[[Array], Array], a: Array, g: Array) -> Array:
 
 
 @op(symbol="Aⁿ", numpy=np.linalg.matrix_power,
+    flops=lambda y, a, n: 2 * int(np.size(a)) * np.shape(a)[-1] * max(abs(n).bit_length() + abs(n).bit_count() - 2, 0),
+    tex=(r"\sum_{k=1}^n (A^\top)^{k-1} g (A^\top)^{n-k}",),
     vjp=(lambda g, y, a, *, n: _corner(lambda m: np.linalg.matrix_power(m, n), a, g),))
 def matrix_power(a: Array, n: int) -> Array:
     """Each matrix of a stack times itself n times; the inverse for n = -1, and its powers for n below.
@@ -54,7 +57,7 @@ def _expm_da(g: Array, y: Array, A: Array) -> Array:
     return _corner(expm, A, g)
 
 
-@op(symbol="exp", opaque=True, vjp=(_expm_da,))
+@op(symbol="exp", opaque=True, tex=(r"\int_0^1 e^{t A^\top} g e^{(1 - t) A^\top} \mathrm{dt}",), vjp=(_expm_da,))
 def expm(A: Array) -> Array:
     """Matrix exponential, Σ Aᵏ / k!, of each matrix of a stack; by SciPy.
 
@@ -67,16 +70,48 @@ def expm(A: Array) -> Array:
     return _scipy("expm", A)
 
 
+def _sylvester_dq(g: Array, x: Array, a: Array, b: Array, q: Array, *, memo: dict[str, Array]) -> Array:
+    if not memo:
+        memo["c"] = solve_sylvester(turned(a), turned(b), g)
+    return memo["c"]
+
+
+def _sylvester_da(g: Array, x: Array, a: Array, b: Array, q: Array, *, memo: dict[str, Array]) -> Array:
+    return -np.matmul(_sylvester_dq(g, x, a, b, q, memo=memo), turned(x))
+
+
+def _sylvester_db(g: Array, x: Array, a: Array, b: Array, q: Array, *, memo: dict[str, Array]) -> Array:
+    return -np.matmul(turned(x), _sylvester_dq(g, x, a, b, q, memo=memo))
+
+
+_SYLVESTER = r"\int_0^\infty e^{-t A^\top} g e^{-t B^\top} \mathrm{dt}"
+
+
+@op(symbol="AX + XB", opaque=True, tex=(rf"-{_SYLVESTER} \cdot Y^\top", rf"-Y^\top \cdot {_SYLVESTER}", _SYLVESTER),
+    vjp=(_sylvester_da, _sylvester_db, _sylvester_dq))
+def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
+    """The x of a x + x b = q; by SciPy.
+
+    a: (m, m)   b: (n, n)   q: (m, n)  ->  (m, n)
+
+    >>> solve_sylvester(np.array([[1.0]]), np.array([[3.0]]), np.array([[8.0]]))
+    array([[2.]])
+    """
+    return imported("scipy.linalg.solve_sylvester")(a, b, q)
+
+
 def _sqrtm_da(g: Array, y: Array, A: Array) -> Array:
-    return _corner(sqrtm, A, g)
+    # dY Y + Y dY = dA. The corner of a larger root would lie on either side of the cut below a negative eigenvalue.
+    y = turned(y)
+    return solve_sylvester(y, y, g)
 
 
-@op(symbol="√", opaque=True, vjp=(_sqrtm_da,))
+@op(symbol="√", opaque=True, tex=(r"\int_0^\infty e^{-t Y^\top} g e^{-t Y^\top} \mathrm{dt}",), vjp=(_sqrtm_da,))
 def sqrtm(A: Array) -> Array:
     """The principal square root Y of a matrix, Y Y = A, whose eigenvalues have positive real parts; by SciPy.
 
-    A: (n, n), without eigenvalues that are negative or 0 if there is to be a gradient  ->  (n, n); complex where a real
-        A has a negative eigenvalue
+    A: (n, n), without the eigenvalue 0 if there is to be a gradient  ->  (n, n); complex where a real A has a negative
+        eigenvalue
 
     >>> sqrtm(np.array([[5.0, 4.0], [4.0, 5.0]])).round(12)
     array([[2., 1.],
@@ -108,7 +143,9 @@ def _triangular_da(g: Array, y: Array, a: Array, b: Array, *, trans: Any, lower:
     return np.tril(c, -1 if unit_diagonal else 0) if lower else np.triu(c, 1 if unit_diagonal else 0)
 
 
-@op(symbol="A⁻¹b", opaque=True, vjp=(_triangular_da, _triangular_db),
+@op(symbol="A⁻¹b", opaque=True,
+    tex=(r"-\operatorname{tri}(A^{-\top} g Y^\top)", r"A^{-\top} g"),
+    vjp=(_triangular_da, _triangular_db),
     flops=lambda y, a, b, **params: int(np.size(y)) * int(np.shape(a)[-1]))
 def solve_triangular(a: Array, b: Array, trans: Any = 0, lower: bool = False, unit_diagonal: bool = False,
                      overwrite_b: bool = False, check_finite: bool = True) -> Array:

@@ -9,6 +9,8 @@ import numpy as np
 from tinygraph.core.op import Array, Rule, op
 from tinygraph.ops.reduction import extreme_da, given, mean_da, opposite, prod_da, std_da, sum_da, var_da
 
+__all__ = ["nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar"]
+
 
 def _read(y: Array, a: Array, *inputs: Array, **params: Any) -> int:
     """One operation for each element read."""
@@ -35,7 +37,8 @@ def _masked_spread(rule: Any) -> Rule:
     return masked
 
 
-@op(symbol="Σ", numpy=np.nansum, flops=_read, vjp={"a": _masked(sum_da), "where": None})
+@op(symbol="Σ", numpy=np.nansum, flops=_read,
+    tex=(r"g \odot [A \neq \text{NaN}]",), vjp={"a": _masked(sum_da), "where": None})
 def nansum(a: Array, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
            initial: Any = 0, where: Any = True) -> Array:
     """`sum` of the elements that are not NaN.
@@ -50,7 +53,8 @@ def _nanprod_da(g: Array, y: Array, a: Array, where: Any, *, axis: Any, keepdims
     return prod_da(g, y, a, numbers(a, where), axis=axis, keepdims=keepdims, initial=initial)
 
 
-@op(symbol="Π", numpy=np.nanprod, flops=_read, vjp={"a": _nanprod_da, "where": None})
+@op(symbol="Π", numpy=np.nanprod, flops=_read,
+    tex=(r"g \odot [A \neq \text{NaN}] \prod_{j \neq i} A_j",), vjp={"a": _nanprod_da, "where": None})
 def nanprod(a: Array, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
             initial: Any = 1, where: Any = True) -> Array:
     """`prod` of the elements that are not NaN.
@@ -61,7 +65,8 @@ def nanprod(a: Array, axis: Any = None, dtype: Any = None, out: None = None, kee
     return np.nanprod(a, axis, dtype, keepdims=keepdims, initial=initial, where=where)
 
 
-@op(symbol="mean", numpy=np.nanmean, flops=_read, vjp={"a": _masked(mean_da), "where": None})
+@op(symbol="mean", numpy=np.nanmean, flops=_read,
+    tex=(r"\frac{1}{N} g \odot [A \neq \text{NaN}]",), vjp={"a": _masked(mean_da), "where": None})
 def nanmean(a: Array, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *,
             where: Any = True) -> Array:
     """`mean` of the elements that are not NaN.
@@ -72,7 +77,8 @@ def nanmean(a: Array, axis: Any = None, dtype: Any = None, out: None = None, kee
     return np.nanmean(a, axis, dtype, keepdims=keepdims, where=where)
 
 
-@op(symbol="max", numpy=np.nanmax, flops=_read, vjp={"a": _masked(extreme_da), "where": None})
+@op(symbol="max", numpy=np.nanmax, flops=_read,
+    tex=(r"g \odot \frac{[A = Y]}{\sum [A = Y]}",), vjp={"a": _masked(extreme_da), "where": None})
 def nanmax(a: Array, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = np._NoValue,
            where: Any = True) -> Array:
     """`max` of the elements that are not NaN.
@@ -83,7 +89,8 @@ def nanmax(a: Array, axis: Any = None, out: None = None, keepdims: bool = False,
     return np.nanmax(a, axis, keepdims=keepdims, initial=initial, where=where)
 
 
-@op(symbol="min", numpy=np.nanmin, flops=_read, vjp={"a": _masked(extreme_da), "where": None})
+@op(symbol="min", numpy=np.nanmin, flops=_read,
+    tex=(r"g \odot \frac{[A = Y]}{\sum [A = Y]}",), vjp={"a": _masked(extreme_da), "where": None})
 def nanmin(a: Array, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = np._NoValue,
            where: Any = True) -> Array:
     """`min` of the elements that are not NaN.
@@ -95,6 +102,9 @@ def nanmin(a: Array, axis: Any = None, out: None = None, keepdims: bool = False,
 
 
 @op(symbol="var", numpy=np.nanvar, flops=_read,
+    tex=(r"\frac{2}{N} g \odot (A - \mu) \odot [A \neq \text{NaN}]",
+         "",
+         r"-\frac{2}{N} \sum g \odot (A - \mu) \odot [A \neq \text{NaN}]"),
     vjp={"a": _masked_spread(var_da), "where": None, "mean": opposite(_masked_spread(var_da))})
 def nanvar(a: Array, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0, keepdims: bool = False, *,
            where: Any = True, mean: Any = None, correction: Any = None) -> Array:
@@ -108,6 +118,9 @@ def nanvar(a: Array, axis: Any = None, dtype: Any = None, out: None = None, ddof
 
 
 @op(symbol="std", numpy=np.nanstd, flops=_read,
+    tex=(r"\frac{1}{N} g \odot \frac{A - \mu}{Y} \odot [A \neq \text{NaN}]",
+         "",
+         r"-\frac{1}{N} \sum g \odot \frac{A - \mu}{Y} \odot [A \neq \text{NaN}]"),
     vjp={"a": _masked_spread(std_da), "where": None, "mean": opposite(_masked_spread(std_da))})
 def nanstd(a: Array, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0, keepdims: bool = False, *,
            where: Any = True, mean: Any = None, correction: Any = None) -> Array:

@@ -23,7 +23,7 @@ def _read(y: Array, x: Array, **params: Any) -> int:
 
 def _direction(x: Array, size: Array) -> Array:
     """The derivative of |x|, which is 0 at 0."""
-    return np.conj(x) / np.where(size == 0, 1, size) if np.iscomplexobj(x) else np.sign(x)
+    return np.conj(x) / np.where(size == 0, np.inf, size) if np.iscomplexobj(x) else np.sign(x)
 
 
 def _shares(hits: Array, axis: Any) -> Array:
@@ -34,7 +34,7 @@ def _shares(hits: Array, axis: Any) -> Array:
 def _vector_back(g: Array, y: Array, x: Array, ord: Any, axes: tuple[int, ...]) -> Array:
     """The rule of a vector norm over ``axes``, which g and y still have with size 1."""
     if ord is None or ord == 2:
-        return g * (np.conj(x) / np.where(y == 0, 1, y))
+        return g * (np.conj(x) / np.where(y == 0, np.inf, y))  # 0 / ∞ is 0 to every order
     if ord == 0:
         return np.zeros_like(x)  # a count
     size = np.absolute(x)
@@ -81,7 +81,7 @@ def _norm_dx(g: Array, y: Array, x: Array, *, ord: Any, axis: Any, keepdims: boo
     return back(spread(g, x, axis, keepdims), spread(y, x, axis, keepdims), x, ord, axes)
 
 
-@op(symbol="‖x‖", numpy=np.linalg.norm, flops=_read, vjp=(_norm_dx,))
+@op(symbol="‖x‖", numpy=np.linalg.norm, flops=_read, tex=(r"g \frac{\partial \|X\|}{\partial X}",), vjp=(_norm_dx,))
 def norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Array:
     """Norm of vectors (one axis) or of matrices (two); sqrt(Σ |x|²) over any axes where ``ord`` is None.
 
@@ -95,9 +95,10 @@ def norm(x: Array, ord: Any = None, axis: Any = None, keepdims: bool = False) ->
     return np.linalg.norm(x, ord, axis, keepdims)
 
 
-@op(symbol="‖x‖", numpy=np.linalg.vector_norm, flops=_read, vjp=(
-    lambda g, y, x, *, axis, keepdims, ord: _vector_back(
-        spread(g, x, axis, keepdims), spread(y, x, axis, keepdims), x, ord, axis),))
+@op(symbol="‖x‖", numpy=np.linalg.vector_norm, flops=_read,
+    tex=(r"g \odot \operatorname{sign} X \odot \left(\frac{|X|}{Y}\right)^{p-1}",),
+    vjp=(lambda g, y, x, *, axis, keepdims, ord: _vector_back(
+             spread(g, x, axis, keepdims), spread(y, x, axis, keepdims), x, ord, axis),))
 def vector_norm(x: Array, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Array:
     """Norm of all elements as one vector, or of those along the axes that ``axis`` names; the orders are `norm`'s.
 
@@ -107,9 +108,10 @@ def vector_norm(x: Array, *, axis: Any = None, keepdims: bool = False, ord: Any 
     return np.linalg.vector_norm(x, axis=axis, keepdims=keepdims, ord=ord)
 
 
-@op(symbol="‖X‖", numpy=np.linalg.matrix_norm, flops=_read, vjp=(
-    lambda g, y, x, *, keepdims, ord: _matrix_back(
-        spread(g, x, (-2, -1), keepdims), spread(y, x, (-2, -1), keepdims), x, ord, (-2, -1)),))
+@op(symbol="‖X‖", numpy=np.linalg.matrix_norm, flops=_read,
+    tex=(r"g \frac{\partial \|X\|}{\partial X}",),
+    vjp=(lambda g, y, x, *, keepdims, ord: _matrix_back(
+             spread(g, x, (-2, -1), keepdims), spread(y, x, (-2, -1), keepdims), x, ord, (-2, -1)),))
 def matrix_norm(x: Array, *, keepdims: bool = False, ord: Any = "fro") -> Array:
     """Norm of each matrix of a stack; the orders are `norm`'s.
 
@@ -135,7 +137,7 @@ def _cond_dx(g: Array, y: Array, x: Array, *, p: Any) -> Array:
             - np.matmul(np.matmul(c, _matrix_back(g * a, b, inverse, p, axes)), c))
 
 
-@op(symbol="κ", numpy=np.linalg.cond, vjp=(_cond_dx,))
+@op(symbol="κ", numpy=np.linalg.cond, tex=(r"\frac{1}{\sigma_n} g (u_1 v_1^\top - Y u_n v_n^\top)",), vjp=(_cond_dx,))
 def cond(x: Array, p: Any = None) -> Array:
     """Condition number of each matrix: ‖x‖ ‖x⁻¹‖ in the matrix norm of order p, of which None is 2.
 

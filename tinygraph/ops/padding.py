@@ -12,6 +12,8 @@ from tinygraph.core.kinds import composed
 from tinygraph.core.op import Array, as_array, is_array
 from tinygraph.ops.index import getitem, scatter_add
 
+__all__ = ["pad"]
+
 Pairs = list[tuple[Any, Any]]
 """What goes before and behind, for each axis."""
 

@@ -7,6 +7,7 @@ the one element to the other; where q falls on an element, towards the next one.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,8 @@ import numpy as np
 from tinygraph.core.op import Array, Rule, op
 from tinygraph.ops.index import scatter_add
 from tinygraph.ops.reduction import lined_up
+
+__all__ = ["median", "nanmedian", "nanpercentile", "nanquantile", "percentile", "quantile"]
 
 # Hyndman and Fan, "Sample quantiles in statistical packages", The American Statistician 1996: the place of a quantile
 # among n sorted elements, counted from 0, is n q + α + q (1 - α - β) - 1.
@@ -107,13 +110,15 @@ def _equal(g: Array, y: Array, a: Array, axis: Any) -> Array:
 def _rules(whole: float = 1, skip_nan: bool = False) -> dict[str, Rule | None]:
     """The rules of a quantile that is given in parts of ``whole``."""
     def to_array(g: Array, y: Array, a: Array, q: Array, weights: Array, *, axis: Any, method: str) -> Array:
+        if not math.prod(np.shape(a)):
+            return np.zeros_like(a)
         if weights is not None:
             return _equal(g, y, a, axis)
         c = _Neighbours(a, q / whole, axis, method, skip_nan).scattered(g)
         return np.where(np.isnan(a), 0, c) if skip_nan else c
 
     def to_q(g: Array, y: Array, a: Array, q: Array, weights: Array, *, axis: Any, method: str) -> Array:
-        if weights is not None:
+        if weights is not None or not math.prod(np.shape(a)):
             return np.zeros_like(q)
         pair = _Neighbours(a, q / whole, axis, method, skip_nan)
         return np.reshape(np.sum(pair.in_rows(g) * pair.slope(method) / whole, axis=0), np.shape(q))
@@ -130,7 +135,8 @@ def _median_rule(skip_nan: bool) -> Rule:
     return to_array
 
 
-@op(symbol="median", numpy=np.median, flops=_sort_cost, vjp=(_median_rule(False),))
+@op(symbol="median", numpy=np.median, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)",), vjp=(_median_rule(False),))
 def median(a: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
            keepdims: bool = False) -> Array:
     """The middle element, or the mean of the two, over all axes or those that ``axis`` names.
@@ -141,7 +147,8 @@ def median(a: Array, axis: Any = None, out: None = None, overwrite_input: bool =
     return np.median(a, axis, keepdims=keepdims)
 
 
-@op(symbol="median", numpy=np.nanmedian, flops=_sort_cost, vjp=(_median_rule(True),))
+@op(symbol="median", numpy=np.nanmedian, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)",), vjp=(_median_rule(True),))
 def nanmedian(a: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
               keepdims: bool = False) -> Array:
     """`median` of the elements that are not NaN.
@@ -152,7 +159,8 @@ def nanmedian(a: Array, axis: Any = None, out: None = None, overwrite_input: boo
     return np.nanmedian(a, axis, keepdims=keepdims)
 
 
-@op(symbol="quantile", numpy=np.quantile, flops=_sort_cost, vjp=_rules())
+@op(symbol="quantile", numpy=np.quantile, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)", r"g \frac{\partial Y}{\partial Q}"), vjp=_rules())
 def quantile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
              method: Any = "linear", keepdims: bool = False, *, weights: Array = None) -> Array:
     """What a share q of the elements lie below, over all axes or those that ``axis`` names.
@@ -166,7 +174,8 @@ def quantile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_i
     return np.quantile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
 
 
-@op(symbol="quantile", numpy=np.nanquantile, flops=_sort_cost, vjp=_rules(skip_nan=True))
+@op(symbol="quantile", numpy=np.nanquantile, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)", r"g \frac{\partial Y}{\partial Q}"), vjp=_rules(skip_nan=True))
 def nanquantile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
                 method: Any = "linear", keepdims: bool = False, *, weights: Array = None) -> Array:
     """`quantile` of the elements that are not NaN.
@@ -177,7 +186,8 @@ def nanquantile(a: Array, q: Array, axis: Any = None, out: None = None, overwrit
     return np.nanquantile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
 
 
-@op(symbol="percentile", numpy=np.percentile, flops=_sort_cost, vjp=_rules(100))
+@op(symbol="percentile", numpy=np.percentile, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)", r"g \frac{\partial Y}{\partial Q}"), vjp=_rules(100))
 def percentile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
                method: Any = "linear", keepdims: bool = False, *, weights: Array = None) -> Array:
     """`quantile` with q in percent.
@@ -188,7 +198,8 @@ def percentile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite
     return np.percentile(a, q, axis, method=method, keepdims=keepdims, weights=weights)
 
 
-@op(symbol="percentile", numpy=np.nanpercentile, flops=_sort_cost, vjp=_rules(100, skip_nan=True))
+@op(symbol="percentile", numpy=np.nanpercentile, flops=_sort_cost,
+    tex=(r"\operatorname{scatter}((1 - t) g, t g)", r"g \frac{\partial Y}{\partial Q}"), vjp=_rules(100, skip_nan=True))
 def nanpercentile(a: Array, q: Array, axis: Any = None, out: None = None, overwrite_input: bool = False,
                   method: Any = "linear", keepdims: bool = False, *, weights: Array = None) -> Array:
     """`nanquantile` with q in percent.

@@ -18,6 +18,9 @@ from tinygraph.core.kinds import composed
 from tinygraph.core.op import Array, as_array, op
 from tinygraph.ops.scan import delayed
 
+__all__ = ["amax", "amin", "average", "logsumexp", "max", "mean", "min", "prod", "ptp", "std", "sum", "trapezoid",
+           "var"]
+
 
 def _read(y: Array, a: Array, *inputs: Array, **params: Any) -> int:
     """One operation for each element read."""
@@ -39,8 +42,7 @@ def sum_da(g: Array, y: Array, a: Array, where: Any, *, axis: Any, keepdims: boo
     return g if where is True else np.where(where, g, 0)
 
 
-@op(symbol="Σ", numpy=np.sum, flops=_read, vjp={"a": sum_da, "where": None},
-    tex=(r"\frac{\partial L}{\partial Y}",))
+@op(symbol="Σ", numpy=np.sum, flops=_read, tex=("g",), vjp={"a": sum_da, "where": None})
 def sum(a: Array, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False,
         initial: Any = 0, where: Any = True) -> Array:
     """Sum of the elements, over all axes or those that ``axis`` (an int or several) names.
@@ -70,8 +72,7 @@ def mean_da(g: Array, y: Array, a: Array, where: Any, *, axis: Any, keepdims: bo
     return g if where is True else np.where(where, g, 0)
 
 
-@op(symbol="mean", numpy=np.mean, flops=_read, vjp={"a": mean_da, "where": None},
-    tex=(r"\frac{1}{N} \frac{\partial L}{\partial Y}",))
+@op(symbol="mean", numpy=np.mean, flops=_read, tex=(r"\frac{1}{N} g",), vjp={"a": mean_da, "where": None})
 def mean(a: Array, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *,
          where: Any = True) -> Array:
     """Arithmetic mean of the elements, over all axes or those that ``axis`` names.
@@ -93,7 +94,8 @@ def extreme_da(g: Array, y: Array, a: Array, where: Any, *, axis: Any, keepdims:
     return np.where(ties, shares, 0)
 
 
-@op(symbol="max", numpy=(np.max, np.amax), flops=_read, vjp={"a": extreme_da, "where": None})
+@op(symbol="max", numpy=(np.max, np.amax), flops=_read,
+    tex=(r"g \odot \frac{[A = Y]}{\sum [A = Y]}",), vjp={"a": extreme_da, "where": None})
 def max(a: Array, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = np._NoValue,
         where: Any = True) -> Array:
     """The largest element, over all axes or those that ``axis`` names; elements that tie share the gradient equally.
@@ -106,7 +108,8 @@ def max(a: Array, axis: Any = None, out: None = None, keepdims: bool = False, in
     return np.max(a, axis, keepdims=keepdims, initial=initial, where=where)
 
 
-@op(symbol="min", numpy=(np.min, np.amin), flops=_read, vjp={"a": extreme_da, "where": None})
+@op(symbol="min", numpy=(np.min, np.amin), flops=_read,
+    tex=(r"g \odot \frac{[A = Y]}{\sum [A = Y]}",), vjp={"a": extreme_da, "where": None})
 def min(a: Array, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = np._NoValue,
         where: Any = True) -> Array:
     """The smallest element, over all axes or those that ``axis`` names; elements that tie share the gradient equally.
@@ -145,7 +148,7 @@ def std_da(g: Array, y: Array, a: Array, where: Any, mean: Any, *, axis: Any, dd
             correction: Any) -> Array:
     """What a standard deviation gains as an element grows."""
     n = _freedom(y, a, where, axis, ddof, correction)
-    return _deviation(a, where, mean, axis) / n * spread(g / np.where(y == 0, 1, y), a, axis, keepdims)
+    return _deviation(a, where, mean, axis) / n * spread(g / np.where(y == 0, np.inf, y), a, axis, keepdims)
 
 
 def opposite(rule: Any) -> Any:
@@ -162,6 +165,7 @@ def given(**keywords: Any) -> dict[str, Any]:
 
 
 @op(symbol="var", numpy=np.var, flops=lambda y, a, *inputs, **params: 3 * int(np.size(a)),
+    tex=(r"\frac{2}{N} g \odot (A - \mu)", "", r"-\frac{2}{N} \sum g \odot (A - \mu)"),
     vjp={"a": var_da, "where": None, "mean": opposite(var_da)})
 def var(a: Array, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0, keepdims: bool = False, *,
         where: Any = True, mean: Any = None, correction: Any = None) -> Array:
@@ -176,6 +180,7 @@ def var(a: Array, axis: Any = None, dtype: Any = None, out: None = None, ddof: A
 
 
 @op(symbol="std", numpy=np.std, flops=lambda y, a, *inputs, **params: 3 * int(np.size(a)),
+    tex=(r"\frac{1}{N} g \odot \frac{A - \mu}{Y}", "", r"-\frac{1}{N} \sum g \odot \frac{A - \mu}{Y}"),
     vjp={"a": std_da, "where": None, "mean": opposite(std_da)})
 def std(a: Array, axis: Any = None, dtype: Any = None, out: None = None, ddof: Any = 0, keepdims: bool = False, *,
         where: Any = True, mean: Any = None, correction: Any = None) -> Array:
@@ -192,14 +197,15 @@ def _logsumexp_da(g: Array, y: Array, a: Array, *, axis: Any, keepdims: bool) ->
     return spread(g, a, axis, keepdims) * np.exp(a - spread(y, a, axis, keepdims))
 
 
-@op(symbol="log Σ exp", flops=lambda y, a, **params: 4 * int(np.size(a)), vjp=(_logsumexp_da,))
+@op(symbol="log Σ exp", flops=lambda y, a, **params: 4 * int(np.size(a)),
+    tex=(r"g \odot \exp(A - Y)",), vjp=(_logsumexp_da,))
 def logsumexp(a: Array, axis: Any = None, *, keepdims: bool = False) -> Array:
     """log Σ exp(a), over all axes or those that ``axis`` names; finite for any finite a.
 
     >>> logsumexp(np.array([1000.0, -np.inf]))
     np.float64(1000.0)
     """
-    top = np.max(a, axis, keepdims=True)
+    top = np.max(np.real(a), axis, keepdims=True)
     top = np.where(np.isfinite(top), top, 0)
     with np.errstate(divide="ignore"):
         y = np.log(np.sum(np.exp(a - top), axis, keepdims=keepdims))
@@ -216,7 +222,10 @@ def _others(x: Array) -> Array:
 def lined_up(a: Array, axis: Any) -> tuple[Array, Callable[[Array], Array]]:
     """An array with the reduced axes last and as one; and the way back from that shape."""
     ndim = len(np.shape(a))
-    axes = range(ndim) if axis is None else [i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
+    if axis is None or not ndim:  # of a number NumPy takes axis=0 and -1 too
+        axes: Any = range(ndim)
+    else:
+        axes = [i % ndim for i in (axis if isinstance(axis, tuple) else (axis,))]
     order = [i for i in range(ndim) if i not in axes] + list(axes)
     turned = np.transpose(a, order)
     shape = np.shape(turned)
@@ -236,7 +245,7 @@ def prod_da(g: Array, y: Array, a: Array, where: Any, *, axis: Any, keepdims: bo
 
 
 @op(symbol="Π", numpy=np.prod, flops=lambda y, a, *inputs, **params: int(np.size(a)),
-    vjp={"a": prod_da, "where": None})
+    tex=(r"g \prod_{j \neq i} A_j",), vjp={"a": prod_da, "where": None})
 def prod(a: Array, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = 1,
          where: Any = True) -> Array:
     """Product of the elements, over all axes or those that ``axis`` (an int or several) names.
@@ -266,10 +275,11 @@ def _share(g: Array, a: Array, weights: Array, axis: Any, keepdims: bool) -> Arr
     return np.broadcast_to(spread(g, a, axis, keepdims) / _total(a, weights, axis), np.shape(a))
 
 
-@op(symbol="mean", flops=lambda y, a, *inputs, **params: 3 * int(np.size(a)), validate=_sum_to_something, vjp=(
-    lambda g, y, a, weights, *, axis, keepdims: _share(g, a, weights, axis, keepdims) * weights,
-    lambda g, y, a, weights, *, axis, keepdims: _share(g, a, weights, axis, keepdims) * (a - spread(y, a, axis,
-                                                                                                    keepdims))))
+@op(symbol="mean", flops=lambda y, a, *inputs, **params: 3 * int(np.size(a)), validate=_sum_to_something,
+    tex=(r"g \odot \frac{W}{\sum W}", r"g \odot \frac{A - Y}{\sum W}"),
+    vjp=(lambda g, y, a, weights, *, axis, keepdims: _share(g, a, weights, axis, keepdims) * weights,
+         lambda g, y, a, weights, *, axis, keepdims: _share(g, a, weights, axis, keepdims) * (
+             a - spread(y, a, axis, keepdims))))
 def weighted_mean(a: Array, weights: Array, axis: Any = None, keepdims: bool = False) -> Array:
     """Σ w a / Σ w, over all axes or those that ``axis`` names; the weights broadcast with a.
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Protocol, overload
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.kinds import composed
-from tinygraph.core.op import Array, as_array, is_array, op
+from tinygraph.core.messages import here
+from tinygraph.core.op import Array, Handle, as_array, is_array, op
 from tinygraph.ops.index import scatter_add
+
+__all__ = ["diff", "ediff1d", "gradient", "interp", "unwrap"]
 
 
 def _beside(x: Array, value: Any, axis: int) -> Array:
@@ -24,15 +28,43 @@ def _beside(x: Array, value: Any, axis: int) -> Array:
     return np.full_like(x, value, np.result_type(np.asarray(value)), shape=shape)
 
 
-@composed(numpy=np.diff)
-def diff(a: Array, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Array:
-    """What each element is above the one before it, along an axis; n times over.
+class Compared(Protocol):
+    """What is no array and knows how it differs from another of its kind: a graph."""
 
-    ``prepend`` and ``append`` are put before and behind first.
+    def diff(self, other: Any, *, rtol: float = ..., atol: float = ...) -> Any:
+        """The difference."""
+
+
+@overload
+def diff(a: Compared, n: Any, /, *, rtol: float = ..., atol: float = ...) -> Any: ...
+@overload
+def diff(a: Array, n: int = ..., axis: int = ..., prepend: Any = ..., append: Any = ...) -> Array: ...
+def diff(a: Any, n: Any = 1, *rest: Any, **named: Any) -> Any:
+    """What each element is above the one before it, along an axis, n times over; of two graphs, what differs.
+
+    Of arrays it is NumPy's, ``diff(a, n=1, axis=-1, prepend=<nothing>, append=<nothing>)``; what is given as
+    ``prepend`` and ``append`` is put before and behind first. As NumPy's functions do, it leaves what is no array to
+    that object's own method of this name: ``diff(tg.graph(before), tg.graph(after))`` is `tinygraph.diff_graphs`.
 
     >>> diff(np.array([1.0, 4.0, 9.0]))
     array([3., 5.])
+    >>> import tinygraph as tg
+    >>> x = tg.tensor([1.0, 2.0], requires_grad=True, name="x")
+    >>> found = diff(tg.graph(tg.tanh(x).sum()), tg.graph(tg.sin(x).sum()))
+    >>> [change.facts for change in found.changed if change.origin]
+    [(('op', 'tanh', 'sin'),)]
     """
+    if hasattr(a, "diff") and not hasattr(a, "__array__"):
+        return a.diff(n, *rest, **named)
+    return _differences(a, n, *rest, **named)
+
+
+@composed(numpy=np.diff, name="diff")
+def _differences(a: Array, n: int = 1, axis: int = -1, prepend: Any = np._NoValue, append: Any = np._NoValue) -> Array:
+    """What each element is above the one before it, along an axis; n times over."""
+    if isinstance(n, Handle):
+        raise UnsupportedError("diff: n, how many times to take differences, is a whole number and not a tensor; the "
+                               f"graphs of two tensors are compared by tg.diff(tg.graph(a), tg.graph(b)){here()}")
     if n < 0:
         raise ValueError(f"n={n}: differences are taken 0 times or more")
     a = as_array(a)
@@ -186,7 +218,13 @@ def _interp_dright(g: Array, y: Array, x: Array, xp: Array, *rest: Any, period: 
     return np.where(np.greater(x, xp[-1]), g, 0) if period is None else None
 
 
-@op(symbol="interp", numpy=np.interp, vjp=(_interp_dx, _interp_dxp, _interp_dfp, _interp_dleft, _interp_dright))
+@op(symbol="interp", numpy=np.interp,
+    tex=(r"g \odot m",
+         r"-\operatorname{scatter}((1 - t) g \odot m, t g \odot m)",
+         r"\operatorname{scatter}((1 - t) g, t g)",
+         r"\sum g \odot [X < x_0]",
+         r"\sum g \odot [X > x_n]"),
+    vjp=(_interp_dx, _interp_dxp, _interp_dfp, _interp_dleft, _interp_dright))
 def interp(x: Array, xp: Array, fp: Array, left: Array | None = None, right: Array | None = None,
            period: float | None = None) -> Array:
     """The broken line through the points (xp, fp) at x, where xp rises; constant beyond its ends.
@@ -207,7 +245,7 @@ def interp(x: Array, xp: Array, fp: Array, left: Array | None = None, right: Arr
     return np.interp(x, xp, fp, left, right, period)
 
 
-@op(symbol="unwrap", numpy=np.unwrap, vjp=(lambda g, y, p: g,))
+@op(symbol="unwrap", numpy=np.unwrap, tex=("g",), vjp=(lambda g, y, p: g,))
 def unwrap(p: Array, discont: float | None = None, axis: int = -1, *, period: float = 2 * math.pi) -> Array:
     """Angles (radians) without jumps: whole periods are added, so that neighbours differ by half of one at most.
 

@@ -10,6 +10,8 @@ from tinygraph.core.errors import ArgumentError
 from tinygraph.core.kinds import composed
 from tinygraph.core.op import Array, as_array, op
 
+__all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "nancumprod", "nancumsum"]
+
 
 def delayed(x: Array) -> Array:
     """Shifted by one place along the last axis, with a one coming in in front."""
@@ -22,7 +24,8 @@ def _cumsum_da(g: Array, y: Array, a: Array, *, axis: Any) -> Array:
     return np.flip(np.cumsum(np.flip(g, axis), axis), axis)
 
 
-@op(symbol="Σ…", numpy=np.cumsum, flops=lambda y, a, **params: int(np.size(a)), vjp=(_cumsum_da,))
+@op(symbol="Σ…", numpy=np.cumsum, flops=lambda y, a, **params: int(np.size(a)),
+    tex=(r"\sum_{j \ge i} g_j",), vjp=(_cumsum_da,))
 def cumsum(a: Array, axis: Any = None, dtype: Any = None, out: None = None) -> Array:
     """Running sum along an axis; along all elements, in one axis, where ``axis`` is None.
 
@@ -59,7 +62,8 @@ def _cumprod_da(g: Array, y: Array, a: Array, *, axis: Any) -> Array:
     return np.reshape(c, np.shape(a)) if axis is None else np.moveaxis(c, -1, axis)
 
 
-@op(symbol="Π…", numpy=np.cumprod, flops=lambda y, a, **params: int(np.size(a)), vjp=(_cumprod_da,))
+@op(symbol="Π…", numpy=np.cumprod, flops=lambda y, a, **params: int(np.size(a)),
+    tex=(r"\sum_{j \ge i} g_j \frac{Y_j}{A_i}",), vjp=(_cumprod_da,))
 def cumprod(a: Array, axis: Any = None, dtype: Any = None, out: None = None) -> Array:
     """Running product along an axis; along all elements, in one axis, where ``axis`` is None.
 
@@ -70,6 +74,7 @@ def cumprod(a: Array, axis: Any = None, dtype: Any = None, out: None = None) -> 
 
 
 @op(symbol="Σ…", numpy=np.nancumsum, flops=lambda y, a, **params: int(np.size(a)),
+    tex=(r"[A \neq \text{NaN}] \odot \sum_{j \ge i} g_j",),
     vjp=(lambda g, y, a, *, axis: np.where(np.isnan(a), 0, _cumsum_da(g, y, a, axis=axis)),))
 def nancumsum(a: Array, axis: Any = None, dtype: Any = None, out: None = None) -> Array:
     """`cumsum` with zeros in the place of NaN.
@@ -85,7 +90,8 @@ def _nancumprod_da(g: Array, y: Array, a: Array, *, axis: Any) -> Array:
     return np.where(missing, 0, _cumprod_da(g, y, np.where(missing, 1, a), axis=axis))
 
 
-@op(symbol="Π…", numpy=np.nancumprod, flops=lambda y, a, **params: int(np.size(a)), vjp=(_nancumprod_da,))
+@op(symbol="Π…", numpy=np.nancumprod, flops=lambda y, a, **params: int(np.size(a)),
+    tex=(r"[A \neq \text{NaN}] \odot \sum_{j \ge i} g_j \frac{Y_j}{A_i}",), vjp=(_nancumprod_da,))
 def nancumprod(a: Array, axis: Any = None, dtype: Any = None, out: None = None) -> Array:
     """`cumprod` with ones in the place of NaN.
 

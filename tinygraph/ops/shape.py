@@ -9,6 +9,10 @@ import numpy as np
 from tinygraph.core.kinds import composed
 from tinygraph.core.op import Array, as_array, op
 
+__all__ = ["astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to", "copy",
+           "expand_dims", "flip", "fliplr", "flipud", "matrix_transpose", "moveaxis", "ravel", "reshape", "roll",
+           "rollaxis", "rot90", "squeeze", "swapaxes", "transpose"]
+
 
 def _in_known_order(order: Any) -> Any:
     """The order, unless it is one that asks how the elements lie in memory: of that a graph knows nothing."""
@@ -21,7 +25,8 @@ def _reshaped(a: Array, shape: Any, order: Any) -> Array:
     return np.reshape(a, shape) if order == "C" else np.reshape(a, shape, order)  # Dask's knows no order
 
 
-@op(symbol="reshape", numpy=np.reshape, vjp=(lambda g, y, a, *, order: _reshaped(g, np.shape(a), order),))
+@op(symbol="reshape", numpy=np.reshape,
+    tex=(r"\operatorname{reshape}(g)",), vjp=(lambda g, y, a, *, order: _reshaped(g, np.shape(a), order),))
 def reshape(a: Array, shape: Any, order: Any = "C", *, copy: bool | None = None) -> Array:
     """The same elements in another shape; one size may be -1. ``order`` F counts the first axis fastest.
 
@@ -32,7 +37,8 @@ def reshape(a: Array, shape: Any, order: Any = "C", *, copy: bool | None = None)
     return _reshaped(a, shape, order) if copy is None else np.reshape(a, shape, order, copy=copy)
 
 
-@op(symbol="ravel", numpy=np.ravel, vjp=(lambda g, y, a, *, order: _reshaped(g, np.shape(a), order),))
+@op(symbol="ravel", numpy=np.ravel,
+    tex=(r"\operatorname{reshape}(g)",), vjp=(lambda g, y, a, *, order: _reshaped(g, np.shape(a), order),))
 def ravel(a: Array, order: Any = "C") -> Array:
     """All elements in one axis.
 
@@ -50,8 +56,7 @@ def _transpose_back(g: Array, y: Array, a: Array, *, axes: Any) -> Array:
     return np.transpose(g, sorted(range(ndim), key=[axis % ndim for axis in axes].__getitem__))
 
 
-@op(symbol="T", numpy=(np.transpose, np.permute_dims), tex=(r"\left(\frac{\partial L}{\partial Y}\right)^\top",),
-    vjp=(_transpose_back,))
+@op(symbol="T", numpy=(np.transpose, np.permute_dims), tex=(r"g^\top",), vjp=(_transpose_back,))
 def transpose(a: Array, axes: Any = None) -> Array:
     """The axes in reverse order, or in the order that ``axes`` gives.
 
@@ -61,7 +66,8 @@ def transpose(a: Array, axes: Any = None) -> Array:
     return np.transpose(a, axes)
 
 
-@op(symbol="swap", numpy=np.swapaxes, vjp=(lambda g, y, a, *, axis1, axis2: np.swapaxes(g, axis1, axis2),))
+@op(symbol="swap", numpy=np.swapaxes,
+    tex=(r"\operatorname{swapaxes}(g)",), vjp=(lambda g, y, a, *, axis1, axis2: np.swapaxes(g, axis1, axis2),))
 def swapaxes(a: Array, axis1: int, axis2: int) -> Array:
     """Two axes exchanged.
 
@@ -72,6 +78,7 @@ def swapaxes(a: Array, axis1: int, axis2: int) -> Array:
 
 
 @op(symbol="move", numpy=np.moveaxis,
+    tex=(r"\operatorname{moveaxis}(g)",),
     vjp=(lambda g, y, a, *, source, destination: np.moveaxis(g, destination, source),))
 def moveaxis(a: Array, source: Any, destination: Any) -> Array:
     """Axes moved to other places; the others keep their order.
@@ -82,7 +89,8 @@ def moveaxis(a: Array, source: Any, destination: Any) -> Array:
     return np.moveaxis(a, source, destination)
 
 
-@op(symbol="expand", numpy=np.expand_dims, vjp=(lambda g, y, a: np.reshape(g, np.shape(a)),))
+@op(symbol="expand", numpy=np.expand_dims,
+    tex=(r"\operatorname{reshape}(g)",), vjp=(lambda g, y, a: np.reshape(g, np.shape(a)),))
 def expand_dims(a: Array, axis: Any) -> Array:
     """New axes of size 1, where ``axis`` (an int or several) says they stand in the result.
 
@@ -92,7 +100,8 @@ def expand_dims(a: Array, axis: Any) -> Array:
     return np.expand_dims(a, axis)
 
 
-@op(symbol="squeeze", numpy=np.squeeze, vjp=(lambda g, y, a: np.reshape(g, np.shape(a)),))
+@op(symbol="squeeze", numpy=np.squeeze,
+    tex=(r"\operatorname{reshape}(g)",), vjp=(lambda g, y, a: np.reshape(g, np.shape(a)),))
 def squeeze(a: Array, axis: Any = None) -> Array:
     """Axes of size 1 taken away: all of them, or those that ``axis`` names.
 
@@ -168,7 +177,9 @@ def atleast_3d(*arys: Array) -> Any:
     return _each(deepened, arys)
 
 
-@op(symbol="broadcast", numpy=np.broadcast_to, vjp=(lambda g, y, array: g,))
+@op(symbol="broadcast", numpy=np.broadcast_to, tex=(r"\sum g",), vjp=(lambda g, y, array: g,),
+    mismatch=lambda array, shape: f"{np.shape(array)} does not stretch to {shape}: only axes of size 1 and new leading "
+                                  "ones do")
 def broadcast_to(array: Array, shape: Any) -> Array:
     """Repeated, without a copy, along axes of size 1 and new leading axes; the gradient adds the copies up.
 
@@ -189,7 +200,7 @@ def broadcast_arrays(*args: Array, subok: bool = False) -> tuple[Array, ...]:
     return tuple(np.broadcast_to(a, shape) for a in args)
 
 
-@op(symbol="astype", numpy=np.astype, vjp=(lambda g, y, x: g if y.dtype.kind in "fc" else None,))
+@op(symbol="astype", numpy=np.astype, tex=("g",), vjp=(lambda g, y, x: g if y.dtype.kind in "fc" else None,))
 def astype(x: Array, dtype: Any, *, copy: bool = True, device: Any = None) -> Array:
     """Converted to another dtype; the gradient comes back in the first one, and none from integers.
 
@@ -199,7 +210,7 @@ def astype(x: Array, dtype: Any, *, copy: bool = True, device: Any = None) -> Ar
     return x.astype(dtype, copy=copy)
 
 
-@op(symbol="flip", numpy=np.flip, vjp=(lambda g, y, m, *, axis: np.flip(g, axis),))
+@op(symbol="flip", numpy=np.flip, tex=(r"\operatorname{flip}(g)",), vjp=(lambda g, y, m, *, axis: np.flip(g, axis),))
 def flip(m: Array, axis: Any = None) -> Array:
     """The elements in reverse order along all axes, or along those that ``axis`` names.
 
@@ -254,7 +265,7 @@ def _rolled_back(g: Array, y: Array, a: Array, *, shift: Any, axis: Any) -> Arra
     return np.roll(g, -shift if isinstance(shift, int) else [-int(s) for s in np.ravel(shift)], axis)
 
 
-@op(symbol="roll", numpy=np.roll, vjp=(_rolled_back,))
+@op(symbol="roll", numpy=np.roll, tex=(r"\operatorname{roll}(g)",), vjp=(_rolled_back,))
 def roll(a: Array, shift: Any, axis: Any = None) -> Array:
     """The elements moved on by ``shift`` places along an axis, or several; what falls off comes in again in front.
 
@@ -264,7 +275,7 @@ def roll(a: Array, shift: Any, axis: Any = None) -> Array:
     return np.roll(a, shift, axis)
 
 
-@op(symbol="copy", numpy=np.copy, vjp=(lambda g, y, a: g,))
+@op(symbol="copy", numpy=np.copy, tex=("g",), vjp=(lambda g, y, a: g,))
 def copy(a: Array, order: Any = "K", subok: Any = False) -> Array:
     """The same elements in an array of their own.
 

@@ -15,19 +15,14 @@ from tinygraph.core.op import Array, op
 from tinygraph.ops.linalg import adjoint, turned
 
 
-def _cubed(a: Array) -> int:
-    """n³ for each matrix."""
-    return int(np.size(a)) * int(np.shape(a)[-1])
-
-
 def inv_back(g: Array, y: Array) -> Array:
     """The cotangent of a matrix, from that of its inverse y."""
     y = turned(y)
     return -np.matmul(np.matmul(y, g), y)
 
 
-@op(symbol="A⁻¹", numpy=np.linalg.inv, flops=lambda y, a: 2 * _cubed(a), vjp=(lambda g, y, a: inv_back(g, y),),
-    tex=(r"-Y^\top \frac{\partial L}{\partial Y} Y^\top",))
+@op(symbol="A⁻¹", numpy=np.linalg.inv, flops=lambda y, a: 2 * int(np.size(a)) * np.shape(a)[-1],
+    tex=(r"-Y^\top g Y^\top",), vjp=(lambda g, y, a: inv_back(g, y),))
 def inv(a: Array) -> Array:
     """Inverse of each matrix of a stack.
 
@@ -64,9 +59,10 @@ def _solve_mismatch(a: Array, b: Array) -> str:
     return f"{np.shape(a)} x = {np.shape(b)}: the leading axes do not broadcast"
 
 
-@op(symbol="A⁻¹b", numpy=np.linalg.solve, mismatch=_solve_mismatch, vjp=(_solve_da, _solve_db),
-    flops=lambda y, a, b: 2 * _cubed(a) // 3 + 2 * int(np.size(y)) * int(np.shape(a)[-1]),
-    tex=(r"-A^{-\top} \frac{\partial L}{\partial Y} Y^\top", r"A^{-\top} \frac{\partial L}{\partial Y}"))
+@op(symbol="A⁻¹b", numpy=np.linalg.solve, mismatch=_solve_mismatch,
+    tex=(r"-A^{-\top} g Y^\top", r"A^{-\top} g"),
+    vjp=(_solve_da, _solve_db),
+    flops=lambda y, a, b: (2 * int(np.size(a)) // 3 + 2 * int(np.size(y))) * np.shape(a)[-1])
 def solve(a: Array, b: Array) -> Array:
     """The x of a x = b; leading axes broadcast, and ``b`` is one vector if it has one axis, else a stack of matrices.
 
@@ -94,8 +90,15 @@ def pinv_back(g: Array, y: Array, a: Array) -> Array:
     return inv_back(g, y) + np.conj(first + second)
 
 
-@op(symbol="A⁺", numpy=np.linalg.pinv, vjp={
-    "a": lambda g, y, a, *tolerances: pinv_back(g, y, a), "rcond": None, "rtol": None})
+def _pinv_cost(y: Array, a: Array, *tolerances: Any, **params: Any) -> int:
+    """16 m n² + 8 n³ for m by n numbers, m >= n: singular values and vectors, and a product (Golub and Van Loan)."""
+    n, m = sorted(np.shape(a)[-2:])
+    return int(np.size(a) * (16 * n + 8 * n * n // (m or 1)))
+
+
+@op(symbol="A⁺", numpy=np.linalg.pinv, flops=_pinv_cost,
+    tex=(r"-Y^\top g Y^\top + (1 - A Y) g^\top Y Y^\top + Y^\top Y g^\top (1 - Y A)",),
+    vjp={"a": lambda g, y, a, *tolerances: pinv_back(g, y, a), "rcond": None, "rtol": None})
 def pinv(a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np._NoValue) -> Array:
     """Moore and Penrose's pseudo-inverse; singular values below ``rcond`` times the largest count as zero.
 
@@ -110,6 +113,12 @@ def pinv(a: Array, rcond: Any = None, hermitian: bool = False, *, rtol: Any = np
     """
     given = {name: value for name, value in (("rcond", rcond), ("rtol", rtol)) if value is not None}
     return np.linalg.pinv(a, hermitian=hermitian, **{k: v for k, v in given.items() if v is not np._NoValue})
+
+
+def _lstsq_cost(y: Any, a: Array, b: Array, **params: Any) -> int:
+    """4 m n² + 8 n³ for m by n numbers, m >= n, by singular values (Golub and Van Loan)."""
+    n, m = sorted(np.shape(a)[-2:])
+    return int(np.size(a) * (4 * n + 8 * n * n // (m or 1)))
 
 
 def _columns(x: Array) -> Array:
@@ -143,7 +152,10 @@ def _lstsq_db(g: Any, y: Any, a: Array, b: Array, *, rcond: Any, memo: dict[str,
     return np.reshape(np.matmul(turned(p), gx) - pulled, np.shape(b))
 
 
-@op(symbol="min ‖Ax-b‖", numpy=np.linalg.lstsq, outputs=4, vjp=(_lstsq_da, _lstsq_db))
+@op(symbol="min ‖Ax-b‖", numpy=np.linalg.lstsq, outputs=4, flops=_lstsq_cost,
+    tex=(r"-(A^+)^\top g_0 Y_0^\top + (B - A Y_0) g_0^\top A^+ (A^+)^\top + \dots",
+         r"(A^+)^\top g_0 + 2 (B - A Y_0) g_1"),
+    vjp=(_lstsq_da, _lstsq_db))
 def lstsq(a: Array, b: Array, rcond: Any = None) -> Any:
     """The x of the smallest ‖a x - b‖, and of those the shortest; each column of ``b`` is a problem of its own.
 

@@ -10,6 +10,10 @@ from tinygraph.core.kinds import constant
 from tinygraph.core.op import Array, op
 from tinygraph.ops.index import take_along_axis
 
+__all__ = ["argpartition", "argwhere", "bincount", "digitize", "flatnonzero", "histogram", "histogram_bin_edges",
+           "intersect1d", "isin", "lexsort", "partition", "ravel_multi_index", "setdiff1d", "setxor1d", "sort",
+           "union1d", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values", "unravel_index"]
+
 argpartition = constant(np.argpartition, "Places that put the kth smallest where it would be sorted, along an axis.")
 lexsort = constant(np.lexsort, "The places in rising order of the last key, of the one before where that ties.")
 digitize = constant(np.digitize, "The number of the bin that each element falls into.")
@@ -30,6 +34,12 @@ ravel_multi_index = constant(np.ravel_multi_index, "Places along each axis as pl
 histogram_bin_edges = constant(np.histogram_bin_edges, "The edges of the bins that a histogram counts in.")
 
 
+def _sort_cost(y: Any, a: Array, **params: Any) -> int:
+    """Comparisons of a sort: n log n."""
+    n = int(np.size(a))
+    return n * n.bit_length()
+
+
 def _back_in_place(g: Any, y: Any, a: Array, *, axis: int | None) -> Array:
     """The cotangent of each element that was moved, from the place that it went to."""
     moved, places = g[0], y[1]
@@ -38,7 +48,9 @@ def _back_in_place(g: Any, y: Any, a: Array, *, axis: int | None) -> Array:
     return take_along_axis(moved, np.argsort(places, axis=axis), axis)
 
 
-@op(symbol="sort", numpy=np.sort, vjp=(_back_in_place,), outputs=2, hidden=1)
+@op(symbol="sort", numpy=np.sort, flops=_sort_cost,
+    tex=(r"\operatorname{unsort}(g_0)",),
+    vjp=(_back_in_place,), outputs=2, hidden=1)
 def sort(a: Array, axis: int | None = -1, kind: Any = None, order: Any = None, *, stable: bool | None = None) -> Any:
     """The elements in rising order along an axis; of the flattened array where that is None.
 
@@ -54,7 +66,9 @@ def sort(a: Array, axis: int | None = -1, kind: Any = None, order: Any = None, *
     return np.take_along_axis(a, places, axis), places
 
 
-@op(symbol="partition", numpy=np.partition, vjp=(_back_in_place,), outputs=2, hidden=1)
+@op(symbol="partition", numpy=np.partition, flops=lambda y, a, **params: 2 * int(np.size(a)),
+    tex=(r"\operatorname{unsort}(g_0)",),
+    vjp=(_back_in_place,), outputs=2, hidden=1)
 def partition(a: Array, kth: Any, axis: int | None = -1, kind: Any = "introselect", order: Any = None) -> Any:
     """Moved so that the kth smallest is where it would be sorted, none larger before and none smaller behind it.
 
@@ -67,7 +81,7 @@ def partition(a: Array, kth: Any, axis: int | None = -1, kind: Any = "introselec
     return np.take_along_axis(a, places, axis), places
 
 
-@op(symbol="count", numpy=np.bincount, vjp=(None, lambda g, y, x, weights: np.take(g, x)))
+@op(symbol="count", numpy=np.bincount, tex=("", "g[X]"), vjp=(None, lambda g, y, x, weights: np.take(g, x)))
 def bincount(x: Array, weights: Array | None = None, minlength: int = 0) -> Array:
     """How often each whole number from 0 on occurs, or the sum of the weights that stand where it does.
 
@@ -96,7 +110,7 @@ def _histogram_dweights(g: Any, y: Any, a: Array, bins: Any, weights: Array, *, 
 
 
 @op(symbol="histogram", numpy=np.histogram, outputs=2,
-    vjp={"a": None, "bins": None, "weights": _histogram_dweights})
+    tex=("", "", r"g_0[\text{bin}]"), vjp={"a": None, "bins": None, "weights": _histogram_dweights})
 def histogram(a: Array, bins: Any = 10, range: Any = None, density: bool | None = None,
               weights: Array | None = None) -> Any:
     """How many elements fall into each bin, or the sum of their weights, and the edges of the bins.

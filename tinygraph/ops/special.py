@@ -25,8 +25,7 @@ def _size(y: Array, *inputs: Array, **params: Any) -> int:
 # --- error functions and the normal distribution ----------------------------------------------------------------------
 
 @op(symbol="erf", numpy="scipy.special.erf", flops=_size,
-    tex=(r"\frac{2}{\sqrt{\pi}} e^{-X^2} \frac{\partial L}{\partial Y}",),
-    vjp=(lambda g, y, x: g * (2 / ROOT_PI * np.exp(-x * x)),))
+    tex=(r"\frac{2}{\sqrt{\pi}} \exp(-X^2) g",), vjp=(lambda g, y, x: g * (2 / ROOT_PI * np.exp(-x * x)),))
 def erf(x: Array) -> Array:
     """Error function, elementwise: 2/√π times the integral of exp(-t²) from 0 to x.
 
@@ -37,7 +36,7 @@ def erf(x: Array) -> Array:
 
 
 @op(symbol="erfc", numpy="scipy.special.erfc", flops=_size,
-    vjp=(lambda g, y, x: g * (-2 / ROOT_PI * np.exp(-x * x)),))
+    tex=(r"-\frac{2}{\sqrt{\pi}} \exp(-X^2) g",), vjp=(lambda g, y, x: g * (-2 / ROOT_PI * np.exp(-x * x)),))
 def erfc(x: Array) -> Array:
     """1 - erf(x), elementwise, exact where it is small.
 
@@ -47,7 +46,8 @@ def erfc(x: Array) -> Array:
     return imported("scipy.special.erfc")(x)
 
 
-@op(symbol="erfcx", numpy="scipy.special.erfcx", flops=_size, vjp=(lambda g, y, x: g * (2 * x * y - 2 / ROOT_PI),))
+@op(symbol="erfcx", numpy="scipy.special.erfcx", flops=_size,
+    tex=(r"g \odot (2 X Y - \frac{2}{\sqrt{\pi}})",), vjp=(lambda g, y, x: g * (2 * x * y - 2 / ROOT_PI),))
 def erfcx(x: Array) -> Array:
     """exp(x²) erfc(x), elementwise, which neither overflows nor vanishes as x grows.
 
@@ -58,7 +58,7 @@ def erfcx(x: Array) -> Array:
 
 
 @op(symbol="erf⁻¹", numpy="scipy.special.erfinv", flops=_size,
-    vjp=(lambda g, y, x: g * (0.5 * ROOT_PI * np.exp(y * y)),))
+    tex=(r"\frac{\sqrt{\pi}}{2} \exp(Y^2) g",), vjp=(lambda g, y, x: g * (0.5 * ROOT_PI * np.exp(y * y)),))
 def erfinv(x: Array) -> Array:
     """The number whose error function is x in (-1, 1), elementwise.
 
@@ -69,7 +69,7 @@ def erfinv(x: Array) -> Array:
 
 
 @op(symbol="erfc⁻¹", numpy="scipy.special.erfcinv", flops=_size,
-    vjp=(lambda g, y, x: g * (-0.5 * ROOT_PI * np.exp(y * y)),))
+    tex=(r"-\frac{\sqrt{\pi}}{2} \exp(Y^2) g",), vjp=(lambda g, y, x: g * (-0.5 * ROOT_PI * np.exp(y * y)),))
 def erfcinv(x: Array) -> Array:
     """The number whose `erfc` is x in (0, 2), elementwise.
 
@@ -79,7 +79,8 @@ def erfcinv(x: Array) -> Array:
     return imported("scipy.special.erfcinv")(x)
 
 
-@op(symbol="Φ", numpy="scipy.special.ndtr", flops=_size, vjp=(lambda g, y, x: g * (np.exp(-0.5 * x * x) / ROOT_2_PI),))
+@op(symbol="Φ", numpy="scipy.special.ndtr", flops=_size,
+    tex=(r"g \odot \phi(X)",), vjp=(lambda g, y, x: g * (np.exp(-0.5 * x * x) / ROOT_2_PI),))
 def ndtr(x: Array) -> Array:
     """Φ(x), the standard normal distribution function, elementwise.
 
@@ -90,7 +91,7 @@ def ndtr(x: Array) -> Array:
 
 
 @op(symbol="Φ⁻¹", numpy="scipy.special.ndtri", flops=_size,
-    vjp=(lambda g, y, x: g * (ROOT_2_PI * np.exp(0.5 * y * y)),))
+    tex=(r"\frac{1}{\phi(Y)} g",), vjp=(lambda g, y, x: g * (ROOT_2_PI * np.exp(0.5 * y * y)),))
 def ndtri(x: Array) -> Array:
     """The number whose `ndtr` is x in (0, 1), elementwise.
 
@@ -108,7 +109,8 @@ def _log_ndtr_dx(g: Array, y: Array, x: Array) -> Array:
     return g * np.where(above, upper, 2 / ROOT_2_PI / erfcx(-ROOT_HALF * low))
 
 
-@op(symbol="log Φ", numpy="scipy.special.log_ndtr", flops=_size, vjp=(_log_ndtr_dx,))
+@op(symbol="log Φ", numpy="scipy.special.log_ndtr", flops=_size,
+    tex=(r"\frac{\phi(X)}{\Phi(X)} g",), vjp=(_log_ndtr_dx,))
 def log_ndtr(x: Array) -> Array:
     """log Φ(x), the logarithm of `ndtr`, elementwise, finite for any finite x.
 
@@ -124,7 +126,7 @@ def _expit_dx(g: Array, y: Array, x: Array) -> Array:
     return g * (y * expit(-x))  # 1 - y would lose what is left of it where x is large
 
 
-@op(symbol="σ", numpy="scipy.special.expit", flops=_size, vjp=(_expit_dx,))
+@op(symbol="σ", numpy="scipy.special.expit", flops=_size, tex=(r"g \odot Y \odot (1 - Y)",), vjp=(_expit_dx,))
 def expit(x: Array) -> Array:
     """Logistic sigmoid, elementwise: 1 / (1 + exp(-x)). `tinygraph.sigmoid` needs no SciPy.
 
@@ -134,7 +136,8 @@ def expit(x: Array) -> Array:
     return imported("scipy.special.expit")(x)
 
 
-@op(symbol="logit", numpy="scipy.special.logit", flops=_size, vjp=(lambda g, y, x: g / (x * (1 - x)),))
+@op(symbol="logit", numpy="scipy.special.logit", flops=_size,
+    tex=(r"\frac{1}{X (1 - X)} g",), vjp=(lambda g, y, x: g / (x * (1 - x)),))
 def logit(x: Array) -> Array:
     """log(x / (1 - x)), elementwise, for x in (0, 1).
 
@@ -144,7 +147,8 @@ def logit(x: Array) -> Array:
     return imported("scipy.special.logit")(x)
 
 
-@op(symbol="log σ", numpy="scipy.special.log_expit", flops=_size, vjp=(lambda g, y, x: g * expit(-x),))
+@op(symbol="log σ", numpy="scipy.special.log_expit", flops=_size,
+    tex=(r"g \odot \sigma(-X)",), vjp=(lambda g, y, x: g * expit(-x),))
 def log_expit(x: Array) -> Array:
     """Logarithm of `expit`, elementwise, finite for any finite x.
 
@@ -157,6 +161,7 @@ def log_expit(x: Array) -> Array:
 # --- entropies --------------------------------------------------------------------------------------------------------
 
 @op(symbol="x log y", numpy="scipy.special.xlogy", flops=_size,
+    tex=(r"g \log B", r"g \frac{A}{B}"),
     vjp=(lambda g, y, a, b: g * np.log(np.where((a == 0) & (b == 0), 1, b)),
          lambda g, y, a, b: g * (a / np.where((a == 0) & (b == 0), 1, b))))
 def xlogy(a: Array, b: Array) -> Array:
@@ -169,6 +174,7 @@ def xlogy(a: Array, b: Array) -> Array:
 
 
 @op(symbol="x log(1 + y)", numpy="scipy.special.xlog1py", flops=_size,
+    tex=(r"g \log(1 + B)", r"g \frac{A}{1 + B}"),
     vjp=(lambda g, y, a, b: g * np.log1p(np.where((a == 0) & (b == -1), 0, b)),
          lambda g, y, a, b: g * (a / np.where((a == 0) & (b == -1), 1, 1 + b))))
 def xlog1py(a: Array, b: Array) -> Array:
@@ -180,7 +186,8 @@ def xlog1py(a: Array, b: Array) -> Array:
     return imported("scipy.special.xlog1py")(a, b)
 
 
-@op(symbol="−x log x", numpy="scipy.special.entr", flops=_size, vjp=(lambda g, y, x: -g * (np.log(x) + 1),))
+@op(symbol="−x log x", numpy="scipy.special.entr", flops=_size,
+    tex=(r"-g \odot (\log X + 1)",), vjp=(lambda g, y, x: -g * (np.log(x) + 1),))
 def entr(x: Array) -> Array:
     """-x log(x), elementwise, 0 at 0; its derivative there is infinite.
 
@@ -191,6 +198,7 @@ def entr(x: Array) -> Array:
 
 
 @op(symbol="x log(x/y)", numpy="scipy.special.rel_entr", flops=_size,
+    tex=(r"g \odot (\log \frac{P}{Q} + 1)", r"-g \frac{P}{Q}"),
     vjp=(lambda g, y, p, q: g * (np.log(p / q) + 1), lambda g, y, p, q: -g * (p / q)))
 def rel_entr(p: Array, q: Array) -> Array:
     """p log(p / q), elementwise; its sum is the Kullback-Leibler divergence of two distributions.
@@ -202,6 +210,7 @@ def rel_entr(p: Array, q: Array) -> Array:
 
 
 @op(symbol="KL", numpy="scipy.special.kl_div", flops=_size,
+    tex=(r"g \log \frac{P}{Q}", r"g \odot (1 - \frac{P}{Q})"),
     vjp=(lambda g, y, p, q: g * np.log(p / q), lambda g, y, p, q: g * (1 - p / q)))
 def kl_div(p: Array, q: Array) -> Array:
     """p log(p / q) - p + q, elementwise, which is never below 0.

@@ -8,6 +8,11 @@ from typing import Any
 import numpy as np
 
 from tinygraph.core.op import Array, op
+from tinygraph.ops.elementwise import sigmoid
+
+__all__ = ["acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh",
+           "atan", "atan2", "atanh", "cos", "cosh", "exp", "exp2", "expm1", "hypot", "log", "log1p", "log2", "log10",
+           "logaddexp", "logaddexp2", "sin", "sinh", "tan", "tanh"]
 
 LOG_2, LOG_10 = math.log(2), math.log(10)
 
@@ -17,8 +22,7 @@ def _size(y: Array, *inputs: Array, **params: Any) -> int:
     return int(np.size(y))
 
 
-@op(symbol="exp", numpy=np.exp, flops=_size, tex=(r"\frac{\partial L}{\partial Y} \odot Y",),
-    vjp=(lambda g, y, x: g * y,))
+@op(symbol="exp", numpy=np.exp, flops=_size, tex=(r"g \odot Y",), vjp=(lambda g, y, x: g * y,))
 def exp(x: Array) -> Array:
     """e to the power of x, elementwise.
 
@@ -28,7 +32,7 @@ def exp(x: Array) -> Array:
     return np.exp(x)
 
 
-@op(symbol="expm1", numpy=np.expm1, flops=_size, vjp=(lambda g, y, x: g * (y + 1),))
+@op(symbol="expm1", numpy=np.expm1, flops=_size, tex=(r"g \odot (Y + 1)",), vjp=(lambda g, y, x: g * (y + 1),))
 def expm1(x: Array) -> Array:
     """exp(x) - 1, exact for small x.
 
@@ -38,7 +42,7 @@ def expm1(x: Array) -> Array:
     return np.expm1(x)
 
 
-@op(symbol="2ˣ", numpy=np.exp2, flops=_size, vjp=(lambda g, y, x: g * (y * LOG_2),))
+@op(symbol="2ˣ", numpy=np.exp2, flops=_size, tex=(r"g \odot Y \log 2",), vjp=(lambda g, y, x: g * (y * LOG_2),))
 def exp2(x: Array) -> Array:
     """2 to the power of x, elementwise.
 
@@ -48,8 +52,7 @@ def exp2(x: Array) -> Array:
     return np.exp2(x)
 
 
-@op(symbol="log", numpy=np.log, flops=_size, tex=(r"\frac{1}{X} \frac{\partial L}{\partial Y}",),
-    vjp=(lambda g, y, x: g / x,))
+@op(symbol="log", numpy=np.log, flops=_size, tex=(r"\frac{1}{X} g",), vjp=(lambda g, y, x: g / x,))
 def log(x: Array) -> Array:
     """Natural logarithm, elementwise.
 
@@ -59,7 +62,7 @@ def log(x: Array) -> Array:
     return np.log(x)
 
 
-@op(symbol="log1p", numpy=np.log1p, flops=_size, vjp=(lambda g, y, x: g / (1 + x),))
+@op(symbol="log1p", numpy=np.log1p, flops=_size, tex=(r"\frac{1}{1 + X} g",), vjp=(lambda g, y, x: g / (1 + x),))
 def log1p(x: Array) -> Array:
     """log(1 + x), exact for small x.
 
@@ -69,7 +72,7 @@ def log1p(x: Array) -> Array:
     return np.log1p(x)
 
 
-@op(symbol="log₂", numpy=np.log2, flops=_size, vjp=(lambda g, y, x: g / (x * LOG_2),))
+@op(symbol="log₂", numpy=np.log2, flops=_size, tex=(r"\frac{1}{X \log 2} g",), vjp=(lambda g, y, x: g / (x * LOG_2),))
 def log2(x: Array) -> Array:
     """Logarithm to base 2, elementwise.
 
@@ -79,7 +82,8 @@ def log2(x: Array) -> Array:
     return np.log2(x)
 
 
-@op(symbol="log₁₀", numpy=np.log10, flops=_size, vjp=(lambda g, y, x: g / (x * LOG_10),))
+@op(symbol="log₁₀", numpy=np.log10, flops=_size,
+    tex=(r"\frac{1}{X \log 10} g",), vjp=(lambda g, y, x: g / (x * LOG_10),))
 def log10(x: Array) -> Array:
     """Logarithm to base 10, elementwise.
 
@@ -89,13 +93,19 @@ def log10(x: Array) -> Array:
     return np.log10(x)
 
 
-def _part(g: Array, y: Array, x: Array) -> Array:
-    """Share of exp(x) in the exp(y) that it is a summand of; 0 where both are 0."""
-    return g * np.exp(x - np.where(y == -np.inf, 0, y))
+def _part(g: Array, y: Array, x: Array, other: Array, base: float = 1) -> Array:
+    """Share of exp(x) in its sum with exp(other); 0 where both are 0.
+
+    It is exact where x is so large that y, a little larger, is rounded.
+    """
+    alike = np.isinf(x) & (x == other)  # whose difference would be none
+    share = sigmoid(base * (np.where(alike, 0, x) - np.where(alike, 0, other)))
+    return g * np.where(y == -np.inf, 0, share)
 
 
 @op(symbol="log Σ exp", numpy=np.logaddexp, flops=lambda y, a, b: 4 * int(np.size(y)),
-    vjp=(lambda g, y, a, b: _part(g, y, a), lambda g, y, a, b: _part(g, y, b)))
+    tex=(r"g \odot \exp(A - Y)", r"g \odot \exp(B - Y)"),
+    vjp=(lambda g, y, a, b: _part(g, y, a, b), lambda g, y, a, b: _part(g, y, b, a)))
 def logaddexp(a: Array, b: Array) -> Array:
     """log(exp(a) + exp(b)), elementwise, without overflow.
 
@@ -105,12 +115,9 @@ def logaddexp(a: Array, b: Array) -> Array:
     return np.logaddexp(a, b)
 
 
-def _part2(g: Array, y: Array, x: Array) -> Array:
-    return g * np.exp2(x - np.where(y == -np.inf, 0, y))
-
-
 @op(symbol="log₂ Σ 2ˣ", numpy=np.logaddexp2, flops=lambda y, a, b: 4 * int(np.size(y)),
-    vjp=(lambda g, y, a, b: _part2(g, y, a), lambda g, y, a, b: _part2(g, y, b)))
+    tex=(r"g \odot 2^{A - Y}", r"g \odot 2^{B - Y}"),
+    vjp=(lambda g, y, a, b: _part(g, y, a, b, LOG_2), lambda g, y, a, b: _part(g, y, b, a, LOG_2)))
 def logaddexp2(a: Array, b: Array) -> Array:
     """log2(2**a + 2**b), elementwise, without overflow.
 
@@ -120,7 +127,7 @@ def logaddexp2(a: Array, b: Array) -> Array:
     return np.logaddexp2(a, b)
 
 
-@op(symbol="sin", numpy=np.sin, flops=_size, vjp=(lambda g, y, x: g * np.cos(x),))
+@op(symbol="sin", numpy=np.sin, flops=_size, tex=(r"g \odot \cos X",), vjp=(lambda g, y, x: g * np.cos(x),))
 def sin(x: Array) -> Array:
     """Sine, elementwise (x in radians).
 
@@ -130,7 +137,7 @@ def sin(x: Array) -> Array:
     return np.sin(x)
 
 
-@op(symbol="cos", numpy=np.cos, flops=_size, vjp=(lambda g, y, x: -g * np.sin(x),))
+@op(symbol="cos", numpy=np.cos, flops=_size, tex=(r"-g \odot \sin X",), vjp=(lambda g, y, x: -g * np.sin(x),))
 def cos(x: Array) -> Array:
     """Cosine, elementwise (x in radians).
 
@@ -140,7 +147,7 @@ def cos(x: Array) -> Array:
     return np.cos(x)
 
 
-@op(symbol="tan", numpy=np.tan, flops=_size, vjp=(lambda g, y, x: g * (1 + y * y),))
+@op(symbol="tan", numpy=np.tan, flops=_size, tex=(r"g \odot (1 + Y^2)",), vjp=(lambda g, y, x: g * (1 + y * y),))
 def tan(x: Array) -> Array:
     """Tangent, elementwise (x in radians).
 
@@ -150,7 +157,8 @@ def tan(x: Array) -> Array:
     return np.tan(x)
 
 
-@op(symbol="asin", numpy=np.arcsin, flops=_size, vjp=(lambda g, y, x: g / np.sqrt(1 - x * x),))
+@op(symbol="asin", numpy=np.arcsin, flops=_size,
+    tex=(r"\frac{1}{\sqrt{1 - X^2}} g",), vjp=(lambda g, y, x: g / np.sqrt(1 - x * x),))
 def arcsin(x: Array) -> Array:
     """The angle in [-π/2, π/2] (radians) whose sine is x in [-1, 1], elementwise.
 
@@ -160,7 +168,8 @@ def arcsin(x: Array) -> Array:
     return np.arcsin(x)
 
 
-@op(symbol="acos", numpy=np.arccos, flops=_size, vjp=(lambda g, y, x: -g / np.sqrt(1 - x * x),))
+@op(symbol="acos", numpy=np.arccos, flops=_size,
+    tex=(r"-\frac{1}{\sqrt{1 - X^2}} g",), vjp=(lambda g, y, x: -g / np.sqrt(1 - x * x),))
 def arccos(x: Array) -> Array:
     """The angle in [0, π] (radians) whose cosine is x in [-1, 1], elementwise.
 
@@ -170,7 +179,8 @@ def arccos(x: Array) -> Array:
     return np.arccos(x)
 
 
-@op(symbol="atan", numpy=np.arctan, flops=_size, vjp=(lambda g, y, x: g / (1 + x * x),))
+@op(symbol="atan", numpy=np.arctan, flops=_size,
+    tex=(r"\frac{1}{1 + X^2} g",), vjp=(lambda g, y, x: g / (1 + x * x),))
 def arctan(x: Array) -> Array:
     """The angle in (-π/2, π/2) (radians) whose tangent is x, elementwise.
 
@@ -180,10 +190,19 @@ def arctan(x: Array) -> Array:
     return np.arctan(x)
 
 
+def _turn(g: Array, x: Array, r: Array) -> Array:
+    """g x / r², 0 where r is; r² itself would be lost for a small or a large r."""
+    r = np.where(r == 0, np.inf, r)
+    return g * (x / r / r)
+
+
 @op(symbol="atan2", numpy=np.arctan2, flops=_size,
-    vjp=(lambda g, y, x1, x2: g * x2 / (x1 * x1 + x2 * x2), lambda g, y, x1, x2: -g * x1 / (x1 * x1 + x2 * x2)))
+    tex=(r"\frac{X_2}{X_1^2 + X_2^2} g", r"-\frac{X_1}{X_1^2 + X_2^2} g"),
+    vjp=(lambda g, y, x1, x2: _turn(g, x2, np.hypot(x1, x2)), lambda g, y, x1, x2: -_turn(g, x1, np.hypot(x1, x2))))
 def arctan2(x1: Array, x2: Array) -> Array:
     """The angle in [-π, π] (radians) of the point whose ordinate is x1 and whose abscissa is x2, elementwise.
+
+    Its derivatives at (0, 0), around which the angle takes every value, are 0.
 
     >>> arctan2(0.0, 1.0)
     np.float64(0.0)
@@ -192,10 +211,11 @@ def arctan2(x1: Array, x2: Array) -> Array:
 
 
 def _leg(g: Array, y: Array, x: Array) -> Array:
-    return g * (x / np.where(y == 0, 1, y))
+    return g * (x / np.where(y == 0, np.inf, y))  # 0 / ∞ is 0 to every order
 
 
 @op(symbol="hypot", numpy=np.hypot, flops=_size,
+    tex=(r"\frac{X_1}{Y} g", r"\frac{X_2}{Y} g"),
     vjp=(lambda g, y, x1, x2: _leg(g, y, x1), lambda g, y, x1, x2: _leg(g, y, x2)))
 def hypot(x1: Array, x2: Array) -> Array:
     """Length of the hypotenuse, elementwise: sqrt(x1² + x2²); its derivatives at (0, 0) are 0.
@@ -206,7 +226,7 @@ def hypot(x1: Array, x2: Array) -> Array:
     return np.hypot(x1, x2)
 
 
-@op(symbol="sinh", numpy=np.sinh, flops=_size, vjp=(lambda g, y, x: g * np.cosh(x),))
+@op(symbol="sinh", numpy=np.sinh, flops=_size, tex=(r"g \odot \cosh X",), vjp=(lambda g, y, x: g * np.cosh(x),))
 def sinh(x: Array) -> Array:
     """Hyperbolic sine, elementwise.
 
@@ -216,7 +236,7 @@ def sinh(x: Array) -> Array:
     return np.sinh(x)
 
 
-@op(symbol="cosh", numpy=np.cosh, flops=_size, vjp=(lambda g, y, x: g * np.sinh(x),))
+@op(symbol="cosh", numpy=np.cosh, flops=_size, tex=(r"g \odot \sinh X",), vjp=(lambda g, y, x: g * np.sinh(x),))
 def cosh(x: Array) -> Array:
     """Hyperbolic cosine, elementwise.
 
@@ -226,8 +246,7 @@ def cosh(x: Array) -> Array:
     return np.cosh(x)
 
 
-@op(symbol="tanh", numpy=np.tanh, flops=_size, tex=(r"\frac{\partial L}{\partial Y} \odot (1 - Y^2)",),
-    vjp=(lambda g, y, x: g * (1 - y * y),))
+@op(symbol="tanh", numpy=np.tanh, flops=_size, tex=(r"g \odot (1 - Y^2)",), vjp=(lambda g, y, x: g * (1 - y * y),))
 def tanh(x: Array) -> Array:
     """Hyperbolic tangent, elementwise.
 
@@ -237,7 +256,8 @@ def tanh(x: Array) -> Array:
     return np.tanh(x)
 
 
-@op(symbol="asinh", numpy=np.arcsinh, flops=_size, vjp=(lambda g, y, x: g / np.sqrt(x * x + 1),))
+@op(symbol="asinh", numpy=np.arcsinh, flops=_size,
+    tex=(r"\frac{1}{\sqrt{X^2 + 1}} g",), vjp=(lambda g, y, x: g / np.sqrt(x * x + 1),))
 def arcsinh(x: Array) -> Array:
     """The number whose hyperbolic sine is x, elementwise.
 
@@ -247,7 +267,8 @@ def arcsinh(x: Array) -> Array:
     return np.arcsinh(x)
 
 
-@op(symbol="acosh", numpy=np.arccosh, flops=_size, vjp=(lambda g, y, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)),))
+@op(symbol="acosh", numpy=np.arccosh, flops=_size,
+    tex=(r"\frac{1}{\sqrt{X - 1} \sqrt{X + 1}} g",), vjp=(lambda g, y, x: g / (np.sqrt(x - 1) * np.sqrt(x + 1)),))
 def arccosh(x: Array) -> Array:
     """The number of at least 0 whose hyperbolic cosine is x >= 1, elementwise.
 
@@ -257,7 +278,8 @@ def arccosh(x: Array) -> Array:
     return np.arccosh(x)
 
 
-@op(symbol="atanh", numpy=np.arctanh, flops=_size, vjp=(lambda g, y, x: g / (1 - x * x),))
+@op(symbol="atanh", numpy=np.arctanh, flops=_size,
+    tex=(r"\frac{1}{1 - X^2} g",), vjp=(lambda g, y, x: g / (1 - x * x),))
 def arctanh(x: Array) -> Array:
     """The number whose hyperbolic tangent is x in (-1, 1), elementwise.
 

@@ -10,6 +10,8 @@ from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.op import Array, op
 from tinygraph.ops.index import scatter_add
 
+__all__ = ["convolve", "correlate", "overlap_add", "sliding_window_view"]
+
 
 def _sizes_and_axes(window_shape: Any, axis: Any, ndim: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     sizes = tuple(window_shape) if np.ndim(window_shape) else (window_shape,)
@@ -27,7 +29,8 @@ def _overlapped(g: Array, y: Array, x: Array, *, window_shape: Any, axis: Any) -
     return overlap_add(g, np.shape(x), window_shape, axis)
 
 
-@op(symbol="windows", numpy=np.lib.stride_tricks.sliding_window_view, validate=_read_only, vjp=(_overlapped,))
+@op(symbol="windows", numpy=np.lib.stride_tricks.sliding_window_view, validate=_read_only,
+    tex=(r"\operatorname{overlap}(g)",), vjp=(_overlapped,))
 def sliding_window_view(x: Array, window_shape: Any, axis: Any = None, *, subok: bool = False,
                         writeable: bool = False) -> Array:
     """Every window of a shape that lies within the array; the window's axes come last. A view, without a copy.
@@ -41,7 +44,9 @@ def sliding_window_view(x: Array, window_shape: Any, axis: Any = None, *, subok:
     return np.lib.stride_tricks.sliding_window_view(x, window_shape, axis, subok=subok)
 
 
-@op(symbol="overlap-add", vjp=(lambda g, y, v, *, window_shape, axis: sliding_window_view(g, window_shape, axis),))
+@op(symbol="overlap-add",
+    tex=(r"\operatorname{windows}(g)",),
+    vjp=(lambda g, y, v, *, window_shape, axis: sliding_window_view(g, window_shape, axis),))
 def overlap_add(v: Array, shape: Any, window_shape: Any, axis: Any = None) -> Array:
     """Zeros of a shape with every window of ``v`` added where it lies: the transpose of `sliding_window_view`.
 
@@ -80,7 +85,15 @@ def _multiplications(y: Array, a: Array, v: Array, *, mode: str) -> int:
     return 2 * int(np.size(a)) * int(np.size(v))
 
 
-@op(symbol="∗", numpy=np.convolve, vjp=(_convolve_back(0), _convolve_back(1)), flops=_multiplications)
+def _no_vectors(a: Array, v: Array, mode: str) -> str:
+    if mode not in ("full", "same", "valid"):
+        return f"mode={mode!r} is none of full, same, valid"
+    return f"{np.shape(a)} and {np.shape(v)}: two vectors, neither of them empty, are asked for"
+
+
+@op(symbol="∗", numpy=np.convolve, mismatch=_no_vectors,
+    tex=(r"\sum_n g_n V_{n-k}", r"\sum_n g_n A_{n-k}"),
+    vjp=(_convolve_back(0), _convolve_back(1)), flops=_multiplications)
 def convolve(a: Array, v: Array, mode: Any = "full") -> Array:
     """The convolution of two vectors, y[n] = Σ a[k] v[n - k]; all of it, "same" (as long as the longer) or "valid".
 
@@ -102,7 +115,9 @@ def _correlate_back(of: int) -> Any:
     return rule
 
 
-@op(symbol="⋆", numpy=np.correlate, vjp=(_correlate_back(0), _correlate_back(1)), flops=_multiplications)
+@op(symbol="⋆", numpy=np.correlate, mismatch=_no_vectors,
+    tex=(r"\sum_k g_k V_{n-k}^*", r"(\sum_k g_k A_{n+k})^*"),
+    vjp=(_correlate_back(0), _correlate_back(1)), flops=_multiplications)
 def correlate(a: Array, v: Array, mode: Any = "valid") -> Array:
     """The cross-correlation of two vectors, y[k] = Σ a[n + k] conj(v[n]); its modes are those of `convolve`.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from tinygraph.render.build import Origin, picture
 from tinygraph.render.dot import dot
 from tinygraph.render.formats import WHOLE, find
 from tinygraph.render.hints import Hints
-from tinygraph.render.overlay import Measure
+from tinygraph.render.overlay import Measure, Notes
 from tinygraph.render.scene import Scene
 from tinygraph.render.view import Collapse
 
@@ -43,7 +45,8 @@ class Drawing:
     @functools.cached_property
     def source(self) -> str:
         """The picture in DOT, the language of Graphviz; needs nothing installed."""
-        return dot(self.scene)
+        with _collector_at_rest():
+            return dot(self.scene)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture in the format that the ending names, or the graph.
@@ -109,7 +112,7 @@ class Drawing:
 def draw(root: Handle | Graph, *, show: str | None = None, backward: bool | None = None,
          seed: Array | None = None, hints: Hints | None = None, depth: int | None = None,
          collapse: Collapse | bool | None = None, fold_repeats: bool = False,
-         color_by: Measure | None = None, theme: str | None = None) -> Drawing:
+         color_by: Measure | None = None, notes: Notes | None = None, theme: str | None = None) -> Drawing:
     """Draw what a tensor was computed from: each op a circle, each value a wire, its gradient the wire back.
 
     Args:
@@ -126,7 +129,9 @@ def draw(root: Handle | Graph, *, show: str | None = None, backward: bool | None
             itself, by scope or else by runs of equal structure, and the picture says so.
         fold_repeats: Draw of stretches of equal structure that follow one another the first alone, with their number.
         color_by: What the boxes' colours tell, with a legend: "flops", "bytes", "time" (each op is run again),
-            "grad_norm", "nan", or a function of a graph's node that gives a number, a text or None.
+            "grad_norm", "nan"; or numbers and texts, from a function of a graph's node or by the node's id.
+        notes: What to tell of nodes, by their ids in ``tg.graph(root)``: their boxes are outlined, and the first few
+            notes stand under the picture.
         theme: "light" or "dark". Left out, SVG and HTML follow what the reader prefers, and the rest is light.
 
     >>> import tinygraph as tg
@@ -134,12 +139,27 @@ def draw(root: Handle | Graph, *, show: str | None = None, backward: bool | None
     >>> tg.draw(x * x + x, backward=True)
     <drawing of 3 nodes; .save('graph.svg') writes it>
     """
-    if not isinstance(root, Graph):
-        root = graph(root)
     if seed is not None and backward is False:
         raise ArgumentError(f"draw: a seed is for the backward pass, which backward=False leaves out{here()}")
-    return Drawing(*picture(root, show, backward, seed, hints, depth=depth, collapse=collapse,
-                            fold_repeats=fold_repeats, color_by=color_by, theme=theme))
+    with _collector_at_rest():
+        return Drawing(*picture(root if isinstance(root, Graph) else graph(root), show, backward, seed, hints,
+                                depth=depth, collapse=collapse, fold_repeats=fold_repeats, color_by=color_by,
+                                notes=notes, theme=theme))
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Without the collector of circular garbage: a picture is thousands of small objects and none of them in a circle.
+
+    Each of its passes would go over all objects of the program, which takes longer than the drawing.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def display(thing: Handle | Graph) -> dict[str, str]:

@@ -6,6 +6,7 @@ prints of it; the numbers only where they are asked for.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
@@ -20,7 +21,7 @@ from tinygraph.analysis import Cotangents, Graph, GraphNode, Outline, drawn, gra
 from tinygraph.core.errors import DataError, GradientError, UnsupportedError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node
-from tinygraph.core.op import OPS, Array, Handle, Op, Rule, pick
+from tinygraph.core.op import Array, Handle, Op, Rule, find, pick
 from tinygraph.render.build import Origin
 from tinygraph.render.formats import renderer
 from tinygraph.render.text import printed
@@ -120,7 +121,7 @@ def _input(node: GraphNode, position: int, places: dict[Node, tuple[int, int]], 
     id, output = places[parent]
     handed = cotangents.edges.get((node.id, position)) if cotangents else None
     return {"node": id, "output": output,
-            "formula": op.tex[position] if position < len(op.tex) else "",
+            "formula": op.formula(position),
             "flows": parent.requires_grad and op.rule(position) is not None,
             "gradient": _array(handed, values) if handed is not None else None}
 
@@ -273,8 +274,9 @@ class _Recalled(Op[..., Any]):
     """The card of an op that a file tells of; the registry's adds what no file holds, where it knows the op."""
 
     def __init__(self, told: dict[str, Any], outputs: int, hidden: int) -> None:
-        inputs = told["inputs"]
-        known = OPS.get(told["op"])
+        inputs, known = told["inputs"], None
+        with contextlib.suppress(KeyError):
+            known = find(told["op"])
         self.name, self.symbol = str(told["op"]), str(told["symbol"])
         self.tex = tuple(str(given.get("formula", "")) if given else "" for given in inputs)
         self.inputs = known.inputs if known else tuple(f"input {i}" for i in range(len(inputs)))

@@ -35,14 +35,20 @@ Formula: TypeAlias = tuple[Run | Fraction, ...]
 Letters: TypeAlias = Mapping[str, tuple[Run, ...]]
 """What the letters of a formula stand for."""
 
-SUPERSCRIPTS = dict(zip("0123456789+-−=()nixTABDEGHIJKLMNOPRUVW",
-                        "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱˣᵀᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵁⱽᵂ", strict=True))
+SUPERSCRIPTS = dict(zip("0123456789+-−=()*nixTABDEGHIJKLMNOPRUVW",
+                        "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾*ⁿⁱˣᵀᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵁⱽᵂ", strict=True))
 # There is no subscript N, and the index of a sum over N samples is written n.
 SUBSCRIPTS = dict(zip("0123456789+-−=()aehijklmnNoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₙₒₚᵣₛₜᵤᵥₓ", strict=True))
 _SYMBOLS = {"partial": "∂", "cdot": " · ", "odot": " ⊙ ", "times": " × ", "top": "T", "sum": "Σ", "prod": "Π",
-            "left": "", "right": "", "infty": "∞", "pi": "π", "sigma": "σ", "ge": " ≥ ", "le": " ≤ ", "neq": " ≠ ",
-            "sqrt": "√", "quad": "  ", ",": " ", "{": "{", "}": "}", "|": "‖"}
-_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\s+|[A-Za-z]|[0-9.]+|.", re.S)
+            "left": "", "right": "", "infty": "∞", "ge": " ≥ ", "le": " ≤ ", "neq": " ≠ ", "int": "∫", "dots": "…",
+            "cdots": "⋯", "lfloor": "⌊", "rfloor": "⌋", "quad": "  ", ",": " ", "{": "{", "}": "}", "|": "‖",
+            "Gamma": "Γ", "Phi": "Φ", "kappa": "κ", "mu": "μ", "phi": "φ", "pi": "π", "psi": "ψ", "sigma": "σ",
+            "zeta": "ζ"}
+_CLOSE = frozenset("()]',^_") | {*SUPERSCRIPTS.values(), *SUBSCRIPTS.values()}
+"""What stands close behind a word."""
+# A letter with a number, X_1, is one name where it stands for something.
+_TOKEN = re.compile(r"\\(?:operatorname|mathrm|text)\{[^}]*\}?|\\[A-Za-z]+|\\.|\s+|[A-Za-z]_[0-9]|[A-Za-z]|[0-9.]+|.",
+                    re.S)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -99,12 +105,21 @@ def _sequence(tokens: tuple[str, ...], i: int, letters: Letters) -> tuple[list[R
             pieces.append(_script(plain(tuple(inner)), table, "^" if table is SUPERSCRIPTS else "_"))
         else:
             atom, after = _atom(tokens, i, letters)
-            # Letters are set apart, since names of several characters may come to stand for them.
-            if i and tokens[i].isalpha() and tokens[i - 1].isalpha():
+            # Names are set apart, since several characters may come to stand for a letter.
+            if pieces and atom and _ends_a_name(pieces[-1], tokens[i - 1]) and _begins_a_name(atom[0]):
                 pieces.append(Run(" "))
             pieces += atom
             i = after
     return pieces, i
+
+
+def _ends_a_name(piece: Run | Fraction, token: str) -> bool:
+    return isinstance(piece, Run) and not token[:1].isdigit() and (
+        piece.text[-1:].isalnum() or piece.text[-1:] in _CLOSE - {"(", "'"})
+
+
+def _begins_a_name(piece: Run | Fraction) -> bool:
+    return isinstance(piece, Run) and (piece.text[:1].isalpha() or piece.text.startswith(("Σ", "Π", "∫", "√")))
 
 
 def _atom(tokens: tuple[str, ...], i: int, letters: Letters) -> tuple[list[Run | Fraction], int]:
@@ -119,14 +134,18 @@ def _atom(tokens: tuple[str, ...], i: int, letters: Letters) -> tuple[list[Run |
         above, i = _atom(tokens, i + 1, letters)
         below, i = _atom(tokens, i, letters)
         return [Fraction(_flat(above), _flat(below))], i
-    if token in (r"\operatorname", r"\mathrm", r"\text"):
-        end = tokens.index("}", i) if "}" in tokens[i:] else len(tokens)
-        return [Run(f"{''.join(tokens[i + 2:end])} ")], end + 1
+    if token == r"\sqrt":
+        inner, i = _atom(tokens, i + 1, letters)
+        return [Run("√"), *_fenced(_flat(inner))], i
+    if token[0] == "\\" and "{" in token[2:]:
+        return [Run(f"{token.partition('{')[2].rstrip('}').strip()} ")], i + 1
     if token[0] == "\\":
         name = token[1:]
         return [Run(_SYMBOLS.get(name, f"{name} "))], i + 1
     if token in letters:
         return list(letters[token]), i + 1
+    if token[1:2] == "_":
+        return [Run(token[0], italic=True), _script(token[2], SUBSCRIPTS, "_")], i + 1
     if token in "+-":
         return [Run(" + " if token == "+" else " − ")], i + 1
     if token in "=<>":
@@ -138,8 +157,13 @@ def _flat(pieces: list[Run | Fraction]) -> tuple[Run, ...]:
     """What stands inside a fraction, fractions of its own written in one line."""
     flat: list[Run] = []
     for piece in _tidied(pieces):
-        flat += [piece] if isinstance(piece, Run) else [*piece.above, Run("/"), *piece.below]
+        flat += [piece] if isinstance(piece, Run) else [*_fenced(piece.above), Run("/"), *_fenced(piece.below)]
     return tuple(flat)
+
+
+def _fenced(runs: tuple[Run, ...]) -> tuple[Run, ...]:
+    text = "".join(run.text for run in runs)
+    return (Run("("), *runs, Run(")")) if " " in text and not text.startswith("(") else runs
 
 
 def _script(text: str, table: Mapping[str, str], mark: str) -> Run:
@@ -160,7 +184,11 @@ def _tidied(pieces: list[Run | Fraction]) -> Formula:
                 piece = piece._replace(text=piece.text.strip())
             if not piece.text:
                 continue
-            if piece.text.startswith("(") and tidy and isinstance(before := tidy[-1], Run):
+            if piece.text[0] == " " and tidy and isinstance(before := tidy[-1], Run):
+                tidy[-1] = before._replace(text=before.text.rstrip())
+            if piece.text[0] in _CLOSE and tidy and isinstance(before := tidy[-1], Run):
                 tidy[-1] = before._replace(text=before.text.rstrip()) if before.text[:1].isalpha() else before
         tidy.append(piece)
+    if tidy and isinstance(last := tidy[-1], Run):
+        tidy[-1] = last._replace(text=last.text.rstrip())
     return tuple(tidy)

@@ -23,6 +23,7 @@ class Hints:
             inside it without a hint.
         formulas: What to write at a backward arrow, in the TeX of an op's card, in place of the card's own formula;
             "" for nothing. The key is a tensor, or (tensor, the one computed from it) for one use among several.
+        sizes: Letters for lengths: with ``{"N": 4}`` each axis of length 4 reads N.
 
     `tinygraph.draw` takes them, and raises ArgumentError for a tensor that is no part of its graph.
 
@@ -39,3 +40,4 @@ class Hints:
     rows: Sequence[Sequence[Handle]] = ()
     clusters: Mapping[str, Sequence[Handle]] = field(default_factory=dict)
     formulas: Mapping[Arrow, str] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)

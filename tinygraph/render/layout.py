@@ -12,11 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
-from tinygraph.render.metrics import box_size, line_size
+from tinygraph.render.metrics import TWIN, box_size, wire_size
 from tinygraph.render.scene import Box, Scene, Wire
-
-TWIN = 4.0
-"""Each line of a pair lies so far from the middle (points)."""
 
 GAP = 12.0
 """Between two things one above the other (points)."""
@@ -87,11 +84,6 @@ Name: TypeAlias = str
 """A box's or wire's id, or that of a bend: the wire's with a number."""
 
 
-def has_text(wire: Wire) -> bool:
-    """Whether a wire takes a place of its own between its boxes."""
-    return bool(wire.above) or wire.gradient
-
-
 def place(scene: Scene) -> Layout:
     """Lay out a scene."""
     chart = _Chart(scene)
@@ -133,10 +125,10 @@ class _Chart:
             self.sizes[box.id] = (wide, high / 2, high / 2)
             self.row[box.id], self.frame[box.id] = box.row, box.group
         for wire in scene.wires:
-            if has_text(wire):
-                self.sizes[wire.id] = _wire_size(wire)
+            if wire.texts:
+                self.sizes[wire.id] = wire_size(wire)
                 self.row[wire.id], self.frame[wire.id] = wire.row, wire.group
-        self.column = _columns(scene)
+        self.column = columns(scene)
         steps = sum(self.column[wire.target] - self.column[wire.source] for wire in scene.wires)
         for wire in scene.wires:
             self._link(wire, steps < BENDS)
@@ -149,7 +141,7 @@ class _Chart:
 
     def _link(self, wire: Wire, bent: bool) -> None:
         weight = 1 if wire.row is None else MAIN if wire.row < self.scene.straight else 5
-        stops = [wire.source, *([wire.id] if has_text(wire) else []), wire.target]
+        stops = [wire.source, *([wire.id] if wire.texts else []), wire.target]
         for source, target in itertools.pairwise(stops):
             start, end = self.column[source], self.column[target]
             if start > end:  # a circle between collapsed groups
@@ -166,15 +158,7 @@ class _Chart:
                 self.links.append((last, target, weight))
 
 
-def _wire_size(wire: Wire) -> tuple[float, float, float]:
-    """How wide a wire's texts are, how far they reach above its middle, and how far below."""
-    above, below = [line_size(line) for line in wire.above], [line_size(line) for line in wire.below]
-    lift = TWIN if wire.gradient else 0.0
-    wide = max([24.0, *(8 + wide for wide, _ in (*above, *below))])
-    return wide, lift + 3 + sum(high for _, high in above), lift + 3 + sum(high for _, high in below)
-
-
-def _columns(scene: Scene) -> dict[Name, int]:
+def columns(scene: Scene) -> dict[Name, int]:
     """The column of each place; a leaf stands as near to its first use as it can."""
     import networkx as nx
 
@@ -194,7 +178,7 @@ def _columns(scene: Scene) -> dict[Name, int]:
         stops = [*ends] if ends not in back else [*ends[::-1]]
         if wire.target in sided and not wire.side and wire.group != frames[wire.target]:
             stops[1:1] = [f"{wire.id}<", f"{wire.id}<<"]  # left of the frame that it leads into, its leaves included
-        if has_text(wire):
+        if wire.texts:
             stops.insert(1, wire.id)
         nx.add_path(net, stops)
     column = {name: number for number, names in enumerate(nx.topological_generations(net)) for name in names}

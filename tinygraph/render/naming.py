@@ -11,8 +11,12 @@ from tinygraph.core.node import Node
 from tinygraph.core.op import Op
 from tinygraph.render.formula import SUBSCRIPTS, Formula, Fraction, Run, parse
 from tinygraph.render.hints import Hints
+from tinygraph.render.shapes import ARRIVING, on_card
 from tinygraph.render.text import LONGEST, Text, constant, expression, literal, named, numbered
 from tinygraph.render.view import View
+
+_CAME = "\N{LEFTWARDS ARROW}"
+"""Stands in an arriving derivative for the value whose derivative it is, which may not be the op's own output."""
 
 
 class Names:
@@ -22,15 +26,34 @@ class Names:
         self.graph, self.seen = graph, seen
         self.loss = _loss(graph)
         self._texts: dict[Node, Text] = {}
+        self._same: dict[Node, Node] = {}
+        self.sizes = {size: letter for letter, size in hints.sizes.items()}
         self._letters: dict[int, dict[str, tuple[Run, ...]]] = {}
         self._given: dict[str, tuple[Run, ...]] = {}
         self._asked = _formulas(hints)
-        for node in graph:
-            if not seen.folded(node.id) and seen.home(node.id) is None:
+        self._settled = False
+
+    def _settle(self) -> None:
+        """Name everything that is drawn, inputs before what is computed from them."""
+        self._settled = True
+        for node in self.graph:
+            if not self.seen.folded(node.id) and self.seen.home(node.id) is None:
                 self._name(node)
+        self._find_same()
+
+    def brief(self, out: Node) -> Text:
+        """A name that needs no look at how the value was computed."""
+        node, ndim = self.graph.of_node(out), len(out.value.shape)
+        if node.op is None:
+            return self._leaf(node)
+        if name := one_line(out.name or ""):
+            return named(name, ndim)
+        return Text(self.loss) if (out,) == self.graph.roots and not ndim else numbered(node.id, ndim)
 
     def __getitem__(self, out: Node) -> Text:
         """How a value is written."""
+        if not self._settled:
+            self._settle()
         if out not in self._texts:  # one that only leaves a collapsed group, or that a fold hides
             name = one_line(out.name or "")
             ndim = len(out.value.shape)
@@ -38,8 +61,13 @@ class Names:
         return self._texts[out]
 
     def derivative(self, out: Node) -> Formula:
-        """∂L/∂x of a value."""
-        return (Fraction((Run("∂"), *self.loss), (Run("∂"), *self[out].bracketed)),)
+        """∂L/∂x of a value; ∂L/∂y where that is the same, and x has no name of its own."""
+        return (Fraction((Run("∂"), *self.loss), (Run("∂"), *self.differentiated(out))),)
+
+    def differentiated(self, out: Node) -> tuple[Run, ...]:
+        """What stands under the line in a value's derivative."""
+        text = self[out]
+        return (self[self._same[out]] if out in self._same else text).bracketed
 
     def asked(self, out: Node, edge: Edge | None = None) -> Formula | None:
         """The formula that a hint gives for a value, or for one use of it."""
@@ -57,17 +85,35 @@ class Names:
         """What comes back along an edge: the card's formula with this graph's names, or ∂L/∂x where it has none."""
         op = edge.target.node.op
         assert op is not None
-        tex = op.tex[edge.position] if edge.position < len(op.tex) else ""
+        derivative = self.derivative(edge.node)
+        tex = on_card(edge)
         if not tex or edge.target.id not in self._letters:
-            return self.derivative(edge.node)
+            return derivative
         if not any(out.value.shape for out in edge.target.outputs):
             tex = tex.replace(r"\odot", r"\cdot")
-        formula = parse(tex, self._letters[edge.target.id])
-        axes = _summed(edge) if not tex.startswith(r"\sum") else ()
+        tex = tex.replace(ARRIVING, rf"\frac{{\partial L}}{{\partial {_CAME}}}")
+        came = self.differentiated(edge.target.node) if not op.outputs else (Run("Y", italic=True),)
+        formula = parse(tex, {**self._letters[edge.target.id], _CAME: came})
+        axes = summed(edge) if not tex.startswith(r"\sum") else ()
         if axes:
             over = f" over axis {axes[0]}" if len(axes) == 1 else f" over axes {', '.join(map(str, axes))}"
             formula = (Run("Σ "), *formula, Run(over))
         return formula
+
+    def _find_same(self) -> None:
+        """By value without a name: the one whose derivative is its own, since its only use hands that on unchanged."""
+        uses: dict[Node, Edge | None] = {}
+        for edge in self.graph.edges if self._letters else ():
+            uses[edge.node] = None if edge.node in uses else edge
+        for id in reversed(self._letters):
+            out = self.graph[id].node
+            use = uses.get(out)
+            if use is None or use.target.id not in self._letters or out.name or out in self.graph.roots:
+                continue
+            result = use.target.node
+            unchanged = on_card(use) == ARRIVING and not isinstance(result.value, tuple)
+            if unchanged and result.value.shape == out.value.shape:
+                self._same[out] = self._same.get(result, result)
 
     def _name(self, node: GraphNode) -> None:
         """Settle how the node's values are written, from how its inputs are."""
@@ -89,11 +135,11 @@ class Names:
                 text = written if len(written.plain) <= LONGEST else numbered(node.id, ndim)
             self._texts[out] = text
         # What the letters in the card's formulas stand for. With several outputs Y is one that only the rules see.
-        letters = {op.inputs[position].upper(): text.bracketed
-                   for position, text in inputs.items() if position < len(op.inputs) and len(op.inputs[position]) == 1}
+        letters = {op.letters[i]: text.bracketed for i, text in inputs.items() if i < len(op.letters) and op.letters[i]}
         letters["L"] = self.loss
-        if not op.outputs:
-            letters.setdefault("Y", self._texts[node.node].bracketed)
+        for out in node.outputs:
+            letters.setdefault(f"Y_{out.params['index']}" if op.outputs and out.params else "Y",
+                               self._texts[out].bracketed)
         self._letters[node.id] = letters
 
     def _leaf(self, node: GraphNode) -> Text:
@@ -139,11 +185,12 @@ def _loss(graph: Graph) -> tuple[Run, ...]:
     return (Run("L", italic=True),)
 
 
-def _summed(edge: Edge) -> tuple[int, ...]:
+def summed(edge: Edge) -> tuple[int, ...]:
     """The axes of the output that a gradient is summed over, where a broadcast stretched this input."""
     op = edge.target.node.op
-    # A ufunc without a signature works element by element, so only there do different shapes mean a broadcast.
-    if op is None or not any(isinstance(f, np.ufunc) and f.signature is None for f in op.numpy):
+    # A ufunc without a signature works element by element, so different shapes mean a broadcast; other cards say so.
+    elementwise = op is not None and any(isinstance(f, np.ufunc) and f.signature is None for f in op.numpy)
+    if op is None or op.outputs or not (elementwise or on_card(edge).startswith(r"\sum_N")):
         return ()
     shape, wide = edge.node.value.shape, edge.target.node.value.shape
     extra = len(wide) - len(shape)

@@ -1,12 +1,14 @@
-"""Overlays: boxes coloured by what a node costs, by its gradient, or by where numbers went wrong, with a legend."""
+"""Overlays: boxes coloured by what a node costs, by its gradient, or by where numbers went wrong, with a legend; notes.
+
+A report about a graph gives its findings to a picture by the ids of nodes: what to colour by, and what to note.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import math
 import os
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -14,13 +16,15 @@ import numpy as np
 from tinygraph.analysis import Cotangents, Edge, Graph, GraphNode, one_line
 from tinygraph.core.errors import ArgumentError
 from tinygraph.core.messages import here
-from tinygraph.core.node import Node
-from tinygraph.core.op import Array
+from tinygraph.core.op import Array, Handle
 from tinygraph.render.scene import Box, Legend, Scene
 from tinygraph.render.text import number
 
-Measure: TypeAlias = "str | Callable[[GraphNode], Any]"
-"""The name of what boxes are coloured by, or a function of a node that gives a number, a text or None."""
+Measure: TypeAlias = "str | Callable[[GraphNode], Any] | Mapping[int, Any]"
+"""The name of what boxes are coloured by; or numbers and texts, from a function of a node or by a node's id."""
+
+Notes: TypeAlias = Mapping[int, str]
+"""What is to be told of nodes, by their ids."""
 
 MEASURES = ("flops", "bytes", "time", "grad_norm", "nan")
 
@@ -30,11 +34,14 @@ STEPS = 5
 REPLAYS = 3
 """How often an op is run to be timed; the fastest counts."""
 
-ORIGINS = 3
-"""So many places where something went wrong are told under the picture."""
+TOLD = 3
+"""So many notes stand under the picture: where something went wrong, and what the caller said."""
+
+LONGEST = 200
+"""A note of more characters is cut short."""
 
 CATEGORIES = ("heat0", "detached", "heat3", "zero", "broken", "heat2", "heat4", "heat1")
-"""The colours of texts that a function gives, in the order in which they are met."""
+"""The colours of texts that a function gives, in the order in which they are met; beside numbers, no heat."""
 
 
 class Mark(NamedTuple):
@@ -67,13 +74,39 @@ def coloured(scene: Scene, graph: Graph, homes: Sequence[str], by: Measure, seed
     marks = [mark for mark in totals.values() if isinstance(mark, Mark)]
     kinds = dict.fromkeys((mark.colour, mark.meaning) for mark in marks)
     began = list(dict.fromkeys(mark.note for mark in marks if " since " in mark.note or "arrives:" in mark.note))
-    told = "; ".join([*([scene.note] if scene.note else []), *began[:ORIGINS],
-                      *([f"and {len(began) - ORIGINS} more"] if len(began) > ORIGINS else [])])
-    return dataclasses.replace(scene, boxes=boxes, note=told, legend=Legend(title, (*scale.entries(unit), *kinds)))
+    return dataclasses.replace(scene, boxes=boxes, note=_told(scene.note, began),
+                               legend=Legend(title, (*scale.entries(unit), *kinds)))
 
 
-def _filled(box: Box, colour: str, note: str) -> Box:
-    return dataclasses.replace(box, fill=colour, note=f"{box.note}; {note}")
+def noted(scene: Scene, graph: Graph, homes: Sequence[str], notes: Notes) -> Scene:
+    """The scene with what the caller says of nodes: at their boxes, which stand out, and under the picture.
+
+    homes: by node id: the box that stands for it
+
+    Raises ArgumentError for an id that no node has.
+    """
+    remarks: dict[str, list[str]] = {}
+    told = []
+    for id, note in notes.items():
+        if not 0 <= id < len(graph):
+            raise ArgumentError(f"draw: notes are by the ids of the graph's {len(graph):,} nodes, and {id} is none of "
+                                f"them{here()}")
+        line = one_line(note, LONGEST)
+        remarks.setdefault(homes[id], []).append(line)
+        told.append(f"{graph[id].op or one_line(graph[id].name or '') or 'leaf'} #{id}: {line}")
+    boxes = tuple(box._replace(remarks=(*box.remarks, *remarks[box.id]), alarm=True)
+                  if box.id in remarks else box for box in scene.boxes)
+    return dataclasses.replace(scene, boxes=boxes, note=_told(scene.note, told))
+
+
+def _told(note: str, found: Sequence[str]) -> str:
+    """What stands under the picture: what stood there, the first few of what was found, and how many more there are."""
+    more = [f"and {len(found) - TOLD} more"] if len(found) > TOLD else []
+    return "; ".join([*([note] if note else []), *found[:TOLD], *more])
+
+
+def _filled(box: Box, colour: str, remark: str) -> Box:
+    return box._replace(fill=colour, remarks=(*box.remarks, remark))
 
 
 def _measured(graph: Graph, by: Measure, seed: Array | None) -> tuple[str, str, Amounts]:
@@ -82,43 +115,44 @@ def _measured(graph: Graph, by: Measure, seed: Array | None) -> tuple[str, str, 
         ops = [node for node in graph if node.op is not None]
         return ("FLOPs" if by == "flops" else "bytes"), "", {node.id: float(getattr(node, str(by))) for node in ops}
     if by == "time":
-        return "time of the forward pass", "s", {node.id: _timed(node) for node in graph if node.op is not None}
+        return _times(graph, seed)
     if by == "grad_norm":
         return "norm of the gradient", "", _norms(graph, graph.cotangents(seed))
     if by == "nan":
         return "NaN and infinity", "", _broken(graph, seed)
+    if isinstance(by, Mapping):
+        return "measure", "", _asked(graph, lambda node: by.get(node.id))
     if not callable(by):
-        raise ArgumentError(f"draw: color_by={by!r}; it is one of {', '.join(MEASURES)}, or a function of a "
-                            f"node{here()}")
+        raise ArgumentError(f"draw: color_by={by!r}; it is one of {', '.join(MEASURES)}, a function of a node, or what "
+                            f"to say by a node's id{here()}")
     return one_line(getattr(by, "__name__", "measure").replace("<lambda>", "measure")), "", _asked(graph, by)
 
 
-def _timed(node: GraphNode) -> float:
-    """How long an op takes on the values that it was given (seconds)."""
-    op, values = node.node.op, tuple(p.value if type(p) is Node else p for p in node.node.parents)
-    assert op is not None
-    fastest = math.inf
-    for _ in range(REPLAYS if values else 0):
-        start = time.perf_counter()
-        op.run(values, node.node.params)
-        fastest = min(fastest, time.perf_counter() - start)
-    return fastest if values else 0.0
+def _times(graph: Graph, seed: Array | None) -> tuple[str, str, Amounts]:
+    """How long each op takes on the values that it was given (seconds), with its rules where one can go back."""
+    from tinygraph.ask.profile.clock import time_forward, time_nodes
+
+    root = graph.roots[0]
+    back = len(graph.roots) == 1 and root.requires_grad and (seed is not None or root.value.size == 1)
+    g = seed.node.value if isinstance(seed, Handle) else seed
+    least: Amounts = {node.id: 0.0 for node in graph if node.op is not None and not node.inputs}
+    for _ in range(REPLAYS):
+        seconds = ({node: there + rules for node, there, rules in time_nodes(root, g)} if back
+                   else time_forward(graph.roots))
+        for node, taken in seconds.items():
+            id = graph.of_node(node).id
+            least[id] = min(taken, least.get(id, taken))
+    return "time of forward and backward" if back else "time of the forward pass", "s", least
 
 
 def _asked(graph: Graph, by: Callable[[GraphNode], Any]) -> Amounts:
     """What a user's function says of each node."""
-    found: Amounts = {}
-    colours: dict[str, str] = {}
-    for node in graph:
-        said = by(node)
-        if said is None:
-            continue
-        if isinstance(said, str):
-            colour = colours.setdefault(said, CATEGORIES[len(colours) % len(CATEGORIES)])
-            found[node.id] = Mark(colour, one_line(said), one_line(said))
-        else:
-            found[node.id] = float(said)
-    return found
+    told = {node.id: said for node in graph if (said := by(node)) is not None}
+    words = list(dict.fromkeys(said for said in told.values() if isinstance(said, str)))
+    numbers = any(not isinstance(said, str) for said in told.values())
+    colours = [colour for colour in CATEGORIES if not (numbers and colour.startswith("heat"))]
+    marks = {word: Mark(colours[i % len(colours)], one_line(word), one_line(word)) for i, word in enumerate(words)}
+    return {id: marks[said] if isinstance(said, str) else float(said) for id, said in told.items()}
 
 
 # --- gradients --------------------------------------------------------------------------------------------------------

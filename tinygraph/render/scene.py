@@ -8,7 +8,7 @@ each use: the contributions that come back on those add up there. `tinygraph.ren
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from tinygraph.render.formula import Formula
 
@@ -32,8 +32,7 @@ boxes: five steps of heat, and what has no place among them."""
 Lines: TypeAlias = tuple[Formula, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
+class Box(NamedTuple):
     """A place where wires end.
 
     Attributes:
@@ -42,7 +41,8 @@ class Box:
         text: Its lines; none for a fan.
         row: The straight line that it belongs to; 0 is the main line.
         node: The id of the graph's node behind it; of a collapsed group the first.
-        note: What a pointer resting on it is told.
+        note: What it is, for a pointer that rests on it.
+        remarks: What an overlay or the caller says of it besides.
         group: The id of the innermost group whose frame it stands in, or "".
         fill: The name of the colour that fills it, among COLOURS, where it is not that of its kind.
         alarm: Whether it is what went wrong, to be shown in the highlight's colour.
@@ -57,10 +57,15 @@ class Box:
     group: str = ""
     fill: str = ""
     alarm: bool = False
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def tip(self) -> str:
+        """What a pointer resting on it is told."""
+        return "; ".join((self.note, *self.remarks)) if self.remarks else self.note
 
 
-@dataclass(frozen=True, slots=True)
-class Wire:
+class Wire(NamedTuple):
     """A value on its way from one box to another, and the gradient on its way back.
 
     Attributes:
@@ -84,6 +89,11 @@ class Wire:
     side: bool
     node: int
     group: str = ""
+
+    @property
+    def texts(self) -> bool:
+        """Whether anything is written beside it."""
+        return bool(self.above or self.below)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ import numpy as np
 from tinygraph.analysis import Cotangents, Edge, GraphNode, drawn, one_line
 from tinygraph.core.node import Node
 from tinygraph.core.op import Array, Op
+from tinygraph.render.beside import flows
 from tinygraph.render.build import Origin
 from tinygraph.render.facts import array, in_line, in_pieces, made
 from tinygraph.render.formula import Formula, Run, parse
 from tinygraph.render.naming import argument
 from tinygraph.render.scene import Scene, Wire
+from tinygraph.render.shapes import on_card
 from tinygraph.render.text import PRINTED, constant, expression, named
 
 _ARRIVING = (r"\frac{\partial L}{\partial Y}", r"\frac{\partial L}{\partial L}")
@@ -50,6 +52,7 @@ class Story:
         told.sort(key=lambda box: self.members[box.id][-1].id if box.kind == "group" else box.node)
         self.boxes = {box.id: number for number, box in enumerate(told)}
         self.told = told
+        self.remarks = {box.id: list(box.remarks) for box in told}
         self.owner = {out: node for node in self.graph for out in node.outputs}
         self.uses: dict[Node, list[Edge]] = {}
         for edge in self.graph.edges:
@@ -103,6 +106,7 @@ class Story:
             "flops": node.flops,
             "bytes": node.bytes,
             "gradient": self._norm(node),
+            "remarks": self.remarks[box],
         }
 
     def _group(self, box: str) -> dict[str, Any]:
@@ -130,6 +134,7 @@ class Story:
             "flops": sum(node.flops for node in members),
             "bytes": sum(node.bytes for node in members),
             "gradient": None,
+            "remarks": self.remarks[box],
             "size": len(ops),
         }
 
@@ -213,14 +218,13 @@ class Story:
         """Whether a gradient comes back along this edge: where gradients are known, whether one did."""
         if self.cotangents is not None:
             return (edge.target.id, edge.position) in self.cotangents.edges
-        op = edge.target.node.op
-        return edge.node.requires_grad and op is not None and op.rule(edge.position) is not None
+        return flows(edge)
 
     def _substituted(self, edge: Edge) -> Formula:
         """The formula of an edge with the numbers put into it; nothing where one of them is too long for that."""
         node, op = edge.target, edge.target.node.op
         assert op is not None
-        tex = op.tex[edge.position] if edge.position < len(op.tex) else ""
+        tex = on_card(edge)
         g = self._total(node, node.outputs[0]) if len(node.outputs) == 1 else None
         if not tex or g is None:
             return ()
@@ -228,13 +232,13 @@ class Story:
             tex = tex.replace(arriving, _NUMBER)
         if not any(out.value.shape for out in node.outputs):
             tex = tex.replace(r"\odot", r"\cdot")
-        values = {argument(op, i).upper(): p.value if type(p) is Node else p
-                  for i, p in enumerate(node.node.parents) if type(p) is Node or drawn(p)}
+        values = {letter: p.value if type(p) is Node else p
+                  for letter, p in zip(op.letters, node.node.parents, strict=False) if type(p) is Node or drawn(p)}
         if not op.outputs:
             values.setdefault("Y", node.node.value)
         letters = {}
         for letter, value in {**values, _NUMBER: g}.items():
-            if len(letter) == 1 and re.search(rf"(?<![A-Za-z\\]){letter}(?![a-z])", tex):
+            if letter and re.search(rf"(?<![A-Za-z\\]){letter}(?![a-z])", tex):
                 amount = in_line(value)
                 if amount is None:
                     return ()

@@ -11,17 +11,20 @@ import math
 from typing import NamedTuple
 
 from tinygraph.render.formula import Formula, Fraction, Run
-from tinygraph.render.layout import TWIN, Layout, Spot, place
+from tinygraph.render.layout import Layout, Spot, place
 from tinygraph.render.metrics import (
     FRACTION_SPACE,
     SIZES,
+    TWIN,
     circle,
     end_size,
     fraction_width,
     letters,
     line_size,
+    printed,
     run_width,
     width,
+    wrapped,
 )
 from tinygraph.render.scene import COLOURS, Box, Legend, Scene, Wire
 
@@ -69,8 +72,8 @@ def svg(scene: Scene, style: str = "", family: str = "DejaVu Sans", paper: str =
 
 
 def _box(box: Box, spot: Spot) -> list[str]:
-    note = f"<title>{_text_of(box.note)}</title>" if box.note else ""
-    return [f'<g id="{box.id}" class="node {box.kind}">{note}', *_outline(box, spot), *_words(box, spot), "</g>"]
+    tip = f"<title>{_text_of(box.tip)}</title>" if box.tip else ""
+    return [f'<g id="{box.id}" class="node {box.kind}">{tip}', *_outline(box, spot), *_words(box, spot), "</g>"]
 
 
 def _outline(box: Box, spot: Spot) -> list[str]:
@@ -79,11 +82,12 @@ def _outline(box: Box, spot: Spot) -> list[str]:
     look = f'fill="{fill}" stroke="{stroke}" stroke-width="{2 if box.alarm else 1}"'
     if box.kind == "fan":
         return [f'<ellipse fill="{stroke}" stroke="{stroke}" cx="{spot.x:.1f}" cy="{spot.y:.1f}" rx="2.2" ry="2.2"/>']
-    if circle(box):
+    if box.kind == "op" and circle(box.text):
         return [f'<ellipse {look} cx="{spot.x:.1f}" cy="{spot.y:.1f}" rx="{spot.w / 2:.1f}" ry="{spot.w / 2:.1f}"/>']
     if box.kind not in ("op", "group"):
-        return [f'<rect fill="{fill}" stroke="none" x="{spot.x - spot.w / 2:.1f}" y="{spot.top:.1f}" '
-                f'width="{spot.w:.1f}" height="{spot.h:.1f}" rx="7"/>'] if box.fill else []
+        look = f'fill="{fill if box.fill else "none"}" stroke="{stroke if box.alarm else "none"}" stroke-width="2"'
+        return [f'<rect {look} x="{spot.x - spot.w / 2:.1f}" y="{spot.top:.1f}" width="{spot.w:.1f}" '
+                f'height="{spot.h:.1f}" rx="7"/>'] if box.fill or box.alarm else []
     rims = (0.0, 3.0) if box.kind == "group" else (0.0,)
     return [f'<rect {look} x="{spot.x - spot.w / 2 + rim:.1f}" y="{spot.top + rim:.1f}" '
             f'width="{spot.w - 2 * rim:.1f}" height="{spot.h - 2 * rim:.1f}" rx="7"/>' for rim in rims]
@@ -92,7 +96,7 @@ def _outline(box: Box, spot: Spot) -> list[str]:
 def _words(box: Box, spot: Spot) -> list[str]:
     """The lines of a box, one below the other around its middle."""
     if box.kind in ("op", "fan"):
-        size = float(known[0]) if (known := circle(box)) else 13.0
+        size = float(known[0]) if (known := circle(box.text)) else 13.0
         texts = [letters(line) for line in box.text]
         top = spot.y - 1.25 * size * len(texts) / 2
         return [_text(text, spot.x, top + 1.25 * size * (i + 0.78), size, "ink") for i, text in enumerate(texts)]
@@ -153,7 +157,7 @@ def _rim(box: Box, spot: Spot, other: Point, lift: float, side: int) -> Point:
     """Where a line from ``other`` touches a box, on its right (side 1) or left (side -1)."""
     if box.kind == "fan":
         return Point(spot.x, spot.y)
-    if circle(box):
+    if box.kind == "op" and circle(box.text):
         radius = spot.w / 2
         slope = math.atan2(other.y - lift - spot.y, max(abs(other.x - spot.x), 1.0))
         angle = max(-1.2, min(1.2, slope)) + math.asin(lift / radius)
@@ -245,7 +249,7 @@ def _spans(runs: list[Run], x: float, y: float, size: float | None = None, colou
         look = f' font-size="{size or SIZES[run.role]:g}" fill="{COLOURS[colour or _ROLES[run.role]].lower()}"'
         look += ' font-style="italic"' if run.italic else ""
         look += ' font-weight="bold"' if run.bold else ""
-        spans.append(f"<tspan{look}>{_text_of(run.text)}</tspan>")
+        spans.append(f"<tspan{look}>{_text_of(printed(run.text))}</tspan>")
     return f'<text xml:space="preserve" text-anchor="middle" x="{x:.1f}" y="{y:.1f}">{"".join(spans)}</text>'
 
 
@@ -287,9 +291,10 @@ def _foot(scene: Scene, at: Layout) -> _Foot:
     if scene.legend is not None:
         lines, wide = _legend(scene.legend, at.height + 20)
         high = 24.0
-    if scene.note:
-        lines.append(_text(scene.note, 0, at.height + high + 18, 11, "quiet", "start"))
-        wide, high = max(wide, width(scene.note, 11)), high + 22
+    for line in wrapped(scene.note):
+        lines.append(_text(line, 0, at.height + high + 18, 11, "quiet", "start"))
+        wide, high = max(wide, width(line, 11)), high + 16
+    high += 6 if scene.note else 0
     return _Foot(lines, wide, high)
 
 

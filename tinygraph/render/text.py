@@ -21,6 +21,7 @@ LITERAL = 18
 """A value of more characters stands in a line of its own."""
 
 DASH = "–"
+"""Stands for a gradient that is not known."""
 
 _INDEXED = re.compile(r"([^\W\d_])_?(\d{1,3})")
 _PLACEHOLDER = re.compile(r"(?<![a-z])x(?![a-z])")

@@ -1,5 +1,5 @@
-"""``scipy.linalg``'s functions of matrices and triangular solutions: ``tg.scipy.linalg.expm``."""
+"""``scipy.linalg``'s functions of matrices, Sylvester's equation and triangular solutions: ``tg.scipy.linalg.expm``."""
 
-from tinygraph.ops.matrix_functions import expm, solve_triangular, sqrtm
+from tinygraph.ops.matrix_functions import expm, solve_sylvester, solve_triangular, sqrtm
 
-__all__ = ["expm", "solve_triangular", "sqrtm"]
+__all__ = ["expm", "solve_sylvester", "solve_triangular", "sqrtm"]

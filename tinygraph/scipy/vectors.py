@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.errors import ShapeError, UnsupportedError
+from tinygraph.core.errors import ShapeError
 from tinygraph.core.messages import here
 from tinygraph.core.op import Array, as_array
 from tinygraph.ops.gamma import gammaln
@@ -30,18 +30,19 @@ class MultivariateNormal:
 
     def logpdf(self, x: Array, mean: Array = None, cov: Array = 1, allow_singular: bool = False) -> Array:
         """Logarithm of the density at each x, which lies along the last axis."""
-        if allow_singular:
-            raise UnsupportedError("multivariate_normal: allow_singular=True has no derivative rule; add a small "
-                                   f"number to the diagonal of cov instead{here()}")
         dim, mean, cov = self._sized(mean, cov)
         x = as_array(x)
         if len(np.shape(x)) < 2:
             x = np.reshape(x, (-1, 1) if dim == 1 else (1, -1))
         if np.shape(x)[-1] != dim:
             raise ShapeError(f"multivariate_normal: x of shape {np.shape(x)} in {dim} dimensions{here()}")
-        log_det, whiten = self._factored(dim, cov)
-        white = whiten(np.reshape(x - mean, (-1, dim)))
-        y = -0.5 * (np.sum(white * white, axis=-1) + log_det + dim * LOG_2_PI)
+        deviations = np.reshape(x - mean, (-1, dim))
+        if allow_singular:
+            y = _log_density_where_there_is_room(deviations, cov * np.eye(dim) if len(np.shape(cov)) < 2 else cov)
+        else:
+            log_det, whiten = self._factored(dim, cov)
+            white = whiten(deviations)
+            y = -0.5 * (np.sum(white * white, axis=-1) + log_det + dim * LOG_2_PI)
         return np.squeeze(np.reshape(y, np.shape(x)[:-1]))
 
     def pdf(self, x: Array, mean: Array = None, cov: Array = 1, allow_singular: bool = False) -> Array:
@@ -72,6 +73,20 @@ class MultivariateNormal:
         root = np.linalg.cholesky(cov)
         log_det = 2 * np.sum(np.log(np.diagonal(root)))
         return log_det, lambda deviations: np.transpose(np.linalg.solve(root, np.transpose(deviations)))
+
+
+def _log_density_where_there_is_room(deviations: Array, cov: Array) -> Array:
+    """Of a covariance of any rank: the density on the subspace that it spans, and none beside it.
+
+    As SciPy has it, an eigenvalue below 10⁶ ε (float32: 10³ ε) of the largest is none.
+    """
+    w, v = np.linalg.eigh(cov)
+    least = np.max(np.absolute(w)) * float(np.finfo(w.dtype).eps) * (1e6 if w.dtype.itemsize > 4 else 1e3)
+    none = w <= least
+    log_det, rank = np.sum(np.log(np.where(none, 1, w))), np.sum(~none)
+    white = np.matmul(deviations, v * np.where(none, 0, 1 / np.sqrt(np.where(none, 1, w))))
+    beside = np.linalg.norm(np.matmul(deviations, np.where(none, v, 0)), axis=-1) >= 1e3 * least
+    return np.where(beside, -np.inf, -0.5 * (np.sum(white * white, axis=-1) + log_det + rank * LOG_2_PI))
 
 
 class Dirichlet:

@@ -44,8 +44,9 @@ class Report:
 def check_op(op: Op[..., Any] | str, cases: Iterable[Case]) -> Report:
     """Try every one of `PROPERTIES` on every case of an op.
 
-    Where the op stands for a NumPy ufunc, the first case is also tried with 0-d arrays and with empty ones. Inputs,
-    cotangents and outputs cannot be written to meanwhile, so a rule that writes into one of them is found out.
+    Where the op stands for a NumPy ufunc, the first case is also tried with 0-d arrays, with empty ones, and, if there
+    are several, with shapes that broadcast. Inputs, cotangents and outputs cannot be written to meanwhile, so a rule
+    that writes into one of them is found out.
 
     Raises GradientError (TinygraphError, where no derivative is in question) with a line for each failure.
 
@@ -59,7 +60,8 @@ def check_op(op: Op[..., Any] | str, cases: Iterable[Case]) -> Report:
     if not cases:
         raise TinygraphError(f"check_op: {op.name} needs at least one case")
     if any(isinstance(f, np.ufunc) and f.signature is None for f in op.numpy) and all(a.size for a in cases[0].arrays):
-        cases += [cases[0].replaced([np.resize(a, shape) for a in cases[0].arrays]) for shape in ((), (2, 0))]
+        cases += [_resized(cases[0], [shape]) for shape in ((), (2, 0))]
+        cases += [_resized(cases[0], [(3,), (2, 1), (1, 3)])] if len(cases[0].arrays) > 1 else []
     if unknown := {name for case in cases for name in case.skip} - set(PROPERTIES):
         raise ArgumentError(f"check_op: no such properties: {sorted(unknown)}; there are {list(PROPERTIES)}")
     report = Report(op.name, len(cases))
@@ -69,6 +71,11 @@ def check_op(op: Op[..., Any] | str, cases: Iterable[Case]) -> Report:
         kind = GradientError if report.gradients_fail else TinygraphError
         raise kind(f"{op.name} fails:\n" + "\n".join(report.failures))
     return report
+
+
+def _resized(case: Case, shapes: list[tuple[int, ...]]) -> Case:
+    """The same case with its arrays in other shapes, over again from the first shape where there are more of them."""
+    return case.replaced([np.resize(a, shapes[i % len(shapes)]) for i, a in enumerate(case.arrays)])
 
 
 def _try_all(op: Op[..., Any], case: Case, number: int, report: Report) -> None:
@@ -84,6 +91,8 @@ def _try_all(op: Op[..., Any], case: Case, number: int, report: Report) -> None:
             reason = str(failed)
         except Exception as error:  # whatever a stranger's rule may raise
             reason = f"raised {type(error).__name__}: {error}"
+            if isinstance(error, ValueError) and "read-only" in str(error):
+                reason = f"writes into an array that it was given ({error})"
         else:
             report.worst[name] = max(report.worst.get(name, 0.0), trial.worst)
             continue

@@ -81,6 +81,21 @@ def _second_order(t: Trial) -> None:
         t.close(name, np.sum(np.real(c * direction)), slope(t.op, slope_of), TOLERANCE, scale)
 
 
+def _third_order(t: Trial) -> None:
+    """The second derivatives through a graph have derivatives that agree with central differences of theirs."""
+    weights = [t.like(t.arrays[i]) for i in t.wrt]
+    scales = [t.like(t.arrays[i]) for i in t.wrt] + [t.like(s) for s in t.seeds]
+    _, third = t.higher_gradients(t.arrays, t.seeds, [weights, scales])
+    for i, c in zip(t.wrt, third, strict=False):
+        direction = t.like(t.arrays[i])
+
+        def slope_of(step: float, i: int = i, direction: Any = direction) -> float:
+            moved = [a + step * direction if j == i else a for j, a in enumerate(t.arrays)]
+            return float(weighted_sum(t.second_gradients(moved, t.seeds, weights)[1], scales))
+        scale = float(np.sum(np.abs(c * direction)))
+        t.close(t.named(i), np.sum(np.real(c * direction)), slope(t.op, slope_of), TOLERANCE, scale)
+
+
 def _linear(t: Trial) -> None:
     """The rule of a sum of cotangents is the sum of the rules."""
     others = [frozen(t.like(y)) for y in t.outputs]
@@ -137,7 +152,7 @@ def _card(t: Trial) -> None:
     values = [getattr(parent, "value", parent) for parent in node.parents]
     cost = t.op.flops(node.value, *values, **t.op.filled(node.params or {}, tuple(values)))
     if int(cost) != cost or cost < 0:
-        raise Failed(f"flops gives {cost!r}")
+        raise Failed(f"flops gives {cost!r}, and a whole number of operations is right")
 
 
 def _strided(t: Trial) -> None:
@@ -195,7 +210,7 @@ def _undressed(x: Any) -> Any:
 PROPERTIES: dict[str, Callable[[Trial], None]] = {
     "value": _value, "tensors": _tensors, "card": _card, "strides": _strided, "stand-in": _stand_in,
     "first order": _first_order, "linear in g": _linear, "own gradient": _fits, "float32": _single,
-    "second order": _second_order,
+    "second order": _second_order, "third order": _third_order,
 }
 """What is tried on each case, in this order; the functions' docstrings say what each means."""
 

@@ -152,17 +152,29 @@ class Trial:
 
     def second_gradients(self, arrays: Arrays, seeds: Arrays, weights: Arrays) -> tuple[list[Any], list[Any]]:
         """The gradients through a graph, and the derivative of their weighted sum in each array and each seed."""
+        return self.higher_gradients(arrays, seeds, [weights])
+
+    def higher_gradients(self, arrays: Arrays, seeds: Arrays, weights: Sequence[Arrays]) -> tuple[list[Any], list[Any]]:
+        """The gradients of a weighted sum of the gradients of a weighted sum ..., as often as there are weights.
+
+        The first weights are those of the arrays' gradients, all others those of what was differentiated in before:
+        each array and each seed. Gives the gradients before the last ones, and the last ones.
+        """
         leaves = self.tensors(arrays)
         g = [tensor(seed, requires_grad=seed.dtype.kind in "fc") for seed in seeds]
-        weighted_sum(several(self.call(leaves)), g).backward(create_graph=True)
-        first = [leaves[i].grad for i in self.wrt]
-        everything = [leaves[i] for i in self.wrt] + g
-        for x in everything:
-            x.zero_grad()
-        total = weighted_sum(first, weights)
-        if isinstance(total, Tensor) and total.requires_grad:
+        wrt = [leaves[i] for i in self.wrt]
+        total, before = weighted_sum(several(self.call(leaves)), g), list[Any]()
+        for place, scales in enumerate(weights):
+            total.backward(create_graph=True)
+            before = [x.grad for x in (wrt + g if place else wrt)]
+            for x in wrt + g:
+                x.zero_grad()
+            total = weighted_sum(before, scales)
+            if not isinstance(total, Tensor) or not total.requires_grad:
+                break
+        else:
             total.backward()
-        return [c if c is None else c.data for c in first], [gradient_of(x) for x in everything]
+        return [c if c is None else c.data for c in before], [gradient_of(x) for x in wrt + g]
 
     def close(self, what: str, got: Any, wanted: Any, tolerance: float, scale: float = 0.0) -> None:
         """Hold one number or array against another, relative to the larger of 1, their size and ``scale``."""

@@ -129,7 +129,7 @@ def loss_of(model: Any, x: Any, t: Any) -> Tensor:
 def accuracy_of(model: Any, x: Any, t: Any) -> float:
     """The share of rows that the model gets right, in [0, 1], by its ``accuracy(x, t)`` or else its ``predict(x)``."""
     total = 0.0
-    with no_grad():
+    with no_grad(), _in_use(model):
         for start in range(0, len(x), CHUNK):
             rows = slice(start, start + CHUNK)
             if hasattr(model, "accuracy"):
@@ -139,6 +139,19 @@ def accuracy_of(model: Any, x: Any, t: Any) -> float:
                 answers = np.argmax(y.data if isinstance(y, Tensor) else y, axis=-1)
                 total += int(np.sum(answers == (t[rows] if t.ndim == 1 else np.argmax(t[rows], axis=-1))))
     return total / len(x)
+
+
+@contextmanager
+def _in_use(model: Any) -> Iterator[None]:
+    """A Module is told that it is used, and then again that it is trained, if it was."""
+    trained = getattr(model, "training", None) is True and callable(getattr(model, "train", None))
+    if trained:
+        model.train(False)
+    try:
+        yield
+    finally:
+        if trained:
+            model.train(True)
 
 
 def _line_in(path: Path, error: BaseException) -> int | None:

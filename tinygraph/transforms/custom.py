@@ -202,7 +202,7 @@ class _Ruled(_Call):
     def _found(self, answer: Any) -> list[Any]:
         """What the rule gave for each parent."""
         count = len(self.structures)
-        if count == 1 and not (isinstance(answer, tuple) and len(answer) == 1):
+        if count == 1 and not (isinstance(answer, tuple) and (len(answer) == 1 or self.structures[0].is_leaf)):
             answer = (answer,)
         if not isinstance(answer, tuple) or len(answer) != count:
             raise GradientError(f"{self.name}: its rule gives a tuple of one cotangent for each of its {count} "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -248,7 +248,9 @@ def told(value: Any) -> str:
 
 def positions(argnums: Argnums, args: Sequence[Any]) -> list[int]:
     """The places that ``argnums`` names, counted from the front; raises where there is no such argument."""
-    wanted = [argnums] if isinstance(argnums, int) else list(argnums)
+    wanted = list(argnums) if isinstance(argnums, Iterable) else [argnums]
+    if not all(isinstance(i, int) for i in wanted):
+        raise ArgumentError(f"argnums is an int, or several in a tuple, and not {argnums!r}{here()}")
     for i in wanted:
         if not -len(args) <= i < len(args):
             raise ArgumentError(f"argnums names argument {i}, and {len(args)} were given by position{here()}")

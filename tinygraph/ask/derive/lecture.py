@@ -55,6 +55,9 @@ TITLES = {
     "softmax": ("Softmax layer", "Softmaxレイヤ"),
     "cross_entropy_error": ("Cross entropy layer", "交差エントロピー誤差レイヤ"),
     "softmax_with_loss": ("Softmax-with-Loss layer", "Softmax-with-Lossレイヤ"),
+    "conv2d": ("Convolution layer", "Convolutionレイヤ"),
+    "max_pool2d": ("Max pooling layer", "Poolingレイヤ（Maxプーリング）"),
+    "reshape": ("Reshape node", "形状を変える（reshape）ノード"),
 }
 """What a node is called, in English and in Japanese."""
 
@@ -145,6 +148,19 @@ SENTENCES = {
         "Softmax と交差エントロピー誤差を合わせると、出力 Y と教師ラベル T（各行が "
         "one-hot）の差という簡単な形になる。",
     ),
+    "conv2d": (
+        "As for an Affine layer, on the windows of the images laid out as rows (im2col); where windows overlap their "
+        "gradients are added up (col2im).",
+        "画像の各領域を行に並べれば（im2col）、Affineレイヤと同じである。重なり合う領域の勾配は足し合わせる（col2im）。",
+    ),
+    "max_pool2d": (
+        "The largest element of each window gets the upstream derivative, the others get nothing.",
+        "各領域の最大の要素だけに上流の微分を渡し、それ以外には 0 を渡す。",
+    ),
+    "reshape": (
+        "The upstream derivative is put back into the shape of the input.",
+        "上流の微分を、入力の形状に戻して渡す。",
+    ),
     "cross_entropy_error": (
         "Only where the label is does the probability count.",
         "教師ラベルの立っている要素の確率だけが効く。",
@@ -158,7 +174,7 @@ WORDS = {
         "batch": "N = {n} is the number of samples.",
         "forward": "Forward",
         "backward": "Backward",
-        "start": "The derivative of the result in itself",
+        "start": "The derivative of the result with respect to itself",
         "chain": "chain rule",
         "other": "{op} node",
         "generic": "By the chain rule: the upstream derivative times that of {op}.",

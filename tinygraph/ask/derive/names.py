@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 
 from tinygraph.analysis import Graph, GraphNode, one_line
+from tinygraph.ask.derive.lecture import HIDDEN
 from tinygraph.ask.derive.tex import escaped
 from tinygraph.core.node import Node
 
 _INDEXED = re.compile(r"([^\W\d_])_?(\d{1,3})")
 SMALL = 12
 """An array of more elements than this is summed up."""
+
+COLUMNS = 10
+"""amsmath sets no wider matrix, unless it is told to."""
 
 
 class Names:
@@ -58,6 +62,7 @@ class Names:
             return
         for position, (given, parent) in enumerate(zip(node.inputs, node.node.parents, strict=True)):
             argument = op.inputs[position] if position < len(op.inputs) else op.nested or "x"
+            argument = "x" if argument == "input" else argument  # as the layers call it, after PyTorch
             if type(parent) is Node:
                 if parent not in self.of:
                     self.of[parent] = self._free(named(argument[:1].upper() + argument[1:]))
@@ -69,7 +74,7 @@ class Names:
         for out in node.outputs:
             if out not in self.of:
                 self.of[out] = self._free(sums[node.id])
-        if op.hidden:
+        if op.name in HIDDEN:
             self.hidden[node.id] = self._free("Y")
 
     def has_rows(self, x: Any) -> bool:
@@ -142,7 +147,7 @@ def amount(value: Any) -> str:
         return ""
     if np.size(value) == 1:
         return plain_number(float(np.reshape(value, ())))
-    if 0 < np.size(value) <= SMALL and len(value.shape) <= 2:
+    if 0 < np.size(value) <= SMALL and len(value.shape) <= 2 and value.shape[-1] <= COLUMNS:
         rows = np.reshape(value, (-1, value.shape[-1])).tolist()
         return (r"\begin{pmatrix}" + r" \\ ".join(" & ".join(plain_number(float(x)) for x in row) for row in rows)
                 + r"\end{pmatrix}")

@@ -6,26 +6,28 @@ import os
 from dataclasses import asdict, dataclass
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tinygraph.analysis import Graph, graph
 from tinygraph.ask.derive.lecture import WORDS
 from tinygraph.ask.derive.steps import Line, Step, Writer
 from tinygraph.ask.derive.tex import escaped, mathml, parse, plain
+from tinygraph.ask.report import Report
 from tinygraph.core.errors import ArgumentError, GradientError
 from tinygraph.core.messages import here
 from tinygraph.core.op import Handle
 
 STYLE = ("body{font:1rem/1.6 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
          "color-scheme:light dark}math{font-size:1.15em}.shapes,.where{opacity:.7}"
-         ".line{margin:.5rem 0 .5rem 1.5rem;display:flex;gap:1.5rem;flex-wrap:wrap;align-items:center}")
+         ".line{margin:.5rem 0 .5rem 1.5rem;display:flex;gap:1.5rem;flex-wrap:wrap;align-items:center;overflow-x:auto}")
 
 
 @dataclass(frozen=True)
-class Derivation:
+class Derivation(Report):
     """The gradients of one loss, derived. Printing shows it as text, a notebook as HTML.
 
     Attributes:
+        graph: Whose gradients they are.
         result: What is differentiated, in TeX.
         samples: The number of samples N, 0 where there is no batch.
         forward: What each op computes.
@@ -33,11 +35,24 @@ class Derivation:
         language: "en" or "ja".
     """
 
+    graph: Graph
     result: str
     samples: int
     forward: tuple[Line, ...]
     steps: tuple[Step, ...]
     language: str
+
+    measure: ClassVar[str] = "node"
+
+    @property
+    def by_node(self) -> dict[int, str]:
+        """What each node is called in the derivation."""
+        return {step.node: step.title for step in self.steps}
+
+    @property
+    def notes(self) -> dict[int, str]:
+        """The gradients that each node hands on."""
+        return {step.node: "; ".join(plain(parse(line.tex)) for line in step.lines) for step in self.steps}
 
     @property
     def _words(self) -> dict[str, str]:
@@ -70,7 +85,8 @@ class Derivation:
     def latex(self) -> str:
         """Sections and equations for a LaTeX document with amsmath (and CJK fonts for Japanese)."""
         words = self._words
-        lines = [rf"\section*{{{_latex_words(self._title)}}}", _latex_words(self._batch), "",
+        lines = [r"% a part of a document that has \usepackage{amsmath}",
+                 rf"\section*{{{_latex_words(self._title)}}}", _latex_words(self._batch), "",
                  rf"\subsection*{{{words['forward']}}}", *_align(self.forward),
                  rf"\subsection*{{{words['backward']}}}", _latex_words(words["start"]) + ":", *_align((self._start,))]
         for number, step in enumerate(self.steps, 1):
@@ -168,7 +184,7 @@ def derive(loss: Handle | Graph, numbers: bool = False, language: str = "en") ->
         raise GradientError(f"derive: a tensor of shape {found.roots[0].value.shape} has no single derivative; reduce "
                             f"it to one number (t.sum(), t.mean()){here()}")
     writer = Writer(found, numbers, language)
-    return Derivation(writer.result, writer.names.n, tuple(writer.forward()), tuple(writer.backward()), language)
+    return Derivation(found, writer.result, writer.names.n, tuple(writer.forward()), tuple(writer.backward()), language)
 
 
 def _place(step: Step) -> str:

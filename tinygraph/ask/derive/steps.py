@@ -138,7 +138,7 @@ class Writer:
                 continue
             title = TITLES[op.name][self.second] if op.name in TITLES else self._say("other", op)
             words = SENTENCES[op.name][self.second] if op.name in SENTENCES else self._say("generic", op)
-            chain = [] if self._is_root(node) or not any(op.tex[e.position:e.position + 1] for e in edges) else [
+            chain = [] if self._is_root(node) or not any(op.formula(e.position) for e in edges) else [
                 f"{self._left(e)} = {self._upstream(node)} {self._local(node, e)}" for e in edges]
             steps.append(Step(node.id, title, words, tuple(chain), tuple(self._line(node, op, e) for e in edges),
                               node.location))
@@ -170,7 +170,7 @@ class Writer:
         return rf"\left({whole}\right)_{{{self.part[edge.target.id, edge.position]}}}"
 
     def _line(self, node: GraphNode, op: Op[..., Any], edge: Edge) -> Line:
-        tex = op.tex[edge.position] if edge.position < len(op.tex) else ""
+        tex = op.formula(edge.position)
         upstream = self._upstream(node)
         value = edge.node.value
         if not tex:
@@ -181,7 +181,7 @@ class Writer:
             letters = self._letters(node, op)
             parts = template.replace(UPSTREAM_OF_A_LOSS, UPSTREAM).split(UPSTREAM)
             right = upstream.join(substituted(part, letters) for part in parts)
-            if len(parts) == 1 and not self._is_root(node):
+            if len(parts) == 1 and r"\partial Y_" not in template and not self._is_root(node):
                 right = rf"{upstream} \cdot {right}"
             right, summed = self._over_axes(right, tex, edge)
             shapes = "" if summed else self._shapes(template, node, op, edge.source, value)
@@ -221,27 +221,28 @@ class Writer:
 
     def _letters(self, node: GraphNode, op: Op[..., Any]) -> dict[str, str]:
         """What the letters of the op's card stand for here."""
-        letters = {name.upper(): self.names.name(node, i) for i, name in enumerate(op.inputs[:len(node.inputs)])
-                   if len(name) == 1}
+        letters = {letter: self.names.name(node, i) for i, letter in enumerate(op.letters[:len(node.inputs)]) if letter}
         letters.setdefault("Y", self.names.hidden.get(node.id) or self.names.of[node.outputs[0]])
+        if op.outputs:
+            letters |= {f"Y_{out.params['index']}": self.names.of[out] for out in node.outputs if out.params}
         letters["L"] = self.result
         letters.setdefault("N", self._count(node, op))
         return letters
 
     def _count(self, node: GraphNode, op: Op[..., Any]) -> str:
-        """The N of a formula: what a mean divides by, or the number of rows."""
+        """The N of a formula: what a mean or a variance divides by, or the number of rows."""
         x = self.names_value(node, 0)
         shape = np.shape(x)
         rows = self.names.has_rows(node.inputs[0])
-        if op.name == "mean":
-            count = np.size(x) // max(np.size(node.outputs[0].value), 1)
+        if "keepdims" in op.params:
+            count = np.size(x) // max(np.size(node.outputs[0].value), 1) - (node.node.params or {}).get("ddof", 0)
             return "N" if rows and count == self.names.n else str(count)
         return "N" if rows else str(shape[0]) if len(shape) == 2 else "1"
 
     def _with_count(self, tex: str, node: GraphNode, op: Op[..., Any]) -> str:
         """A card's formula without a division by one and without a sum over rows where there are none."""
         shape = np.shape(self.names_value(node, 0))
-        if self._count(node, op) == "1" and op.name != "mean":
+        if self._count(node, op) == "1" and "keepdims" not in op.params:
             tex = tex.replace(r"\frac{1}{N} ", "")
         if r"\sum_N" in tex:
             tex = tex.replace(r"\sum_N", r"\sum_{N}" if self.names.has_rows(node) else r"\sum_{n}")
@@ -261,8 +262,8 @@ class Writer:
     def _shapes(self, template: str, node: GraphNode, op: Op[..., Any], result: Any, value: Any) -> str:
         """A product's or a sum's shapes, (784, 50) = (784, N) · (N, 50); empty where there is nothing to fit."""
         known: dict[str, tuple[Any, Any]] = {"§": (node, node.outputs[0].value)}
-        for i, name in enumerate(op.inputs[:len(node.inputs)]):
-            known[name.upper()] = (node.inputs[i], self.names_value(node, i))
+        for i, letter in enumerate(op.letters[:len(node.inputs)]):
+            known[letter] = (node.inputs[i], self.names_value(node, i))
         known.setdefault("Y", known["§"])
         text = _GATE.sub(r"\1", template.replace(UPSTREAM, "§"))
         made, arrays = [], 0

@@ -57,14 +57,17 @@ Row: TypeAlias = "tuple[Tree, ...]"
 
 _SYMBOLS = {
     "partial": ("∂", "i"), "cdot": ("·", "o"), "odot": ("⊙", "o"), "times": ("×", "o"), "top": ("T", "t"),
-    "sum": ("Σ", "o"), "prod": ("Π", "o"), "infty": ("∞", "n"), "pi": ("π", "i"), "sigma": ("σ", "i"),
-    "ge": ("≥", "o"), "le": ("≤", "o"), "neq": ("≠", "o"), "leftarrow": ("←", "o"), "dots": ("…", "o"),
+    "sum": ("Σ", "o"), "prod": ("Π", "o"), "int": ("∫", "o"), "infty": ("∞", "n"), "ge": ("≥", "o"), "le": ("≤", "o"),
+    "neq": ("≠", "o"), "leftarrow": ("←", "o"), "dots": ("…", "o"), "cdots": ("⋯", "o"), "lfloor": ("⌊", "o"),
+    "rfloor": ("⌋", "o"), "Gamma": ("Γ", "i"), "Phi": ("Φ", "i"), "kappa": ("κ", "i"), "mu": ("μ", "i"),
+    "phi": ("φ", "i"), "pi": ("π", "i"), "psi": ("ψ", "i"), "sigma": ("σ", "i"), "zeta": ("ζ", "i"),
     "backslash": ("\\", "t"), "sim": ("~", "t"), "wedge": ("^", "t"), "|": ("‖", "o")}
-_FUNCTIONS = {"log", "exp", "sin", "cos", "tan", "tanh", "max", "min"}
+_FUNCTIONS = {"log", "exp", "sin", "cos", "tan", "sinh", "cosh", "tanh", "max", "min", "det"}
 _WORDS = {r"\operatorname": "f", r"\mathrm": "t", r"\text": "t"}
 _TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\s+|[0-9]+(?:\.[0-9]+)?|.", re.S)
-SUPERSCRIPTS = dict(zip("0123456789+-−=()niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾ⁿⁱᵀ", strict=True))
-SUBSCRIPTS = dict(zip("0123456789+-−=()", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎", strict=True))
+_NUMBERED = re.compile(r"[A-Za-z]_[0-9]|" + _TOKEN.pattern, re.S)
+SUPERSCRIPTS = dict(zip("0123456789+-−=()*niT", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻⁼⁽⁾*ⁿⁱᵀ", strict=True))
+SUBSCRIPTS = dict(zip("0123456789+-−=()ijkn", "₀₁₂₃₄₅₆₇₈₉₊₋₋₌₍₎ᵢⱼₖₙ", strict=True))
 
 
 def substituted(tex: str, letters: Mapping[str, str]) -> str:
@@ -74,7 +77,7 @@ def substituted(tex: str, letters: Mapping[str, str]) -> str:
     'A_{1}^\\top \\cdot \\operatorname{X} L'
     """
     made, word = [], False
-    for token in _TOKEN.findall(tex):
+    for token in _NUMBERED.findall(tex):
         if token in _WORDS:
             word = True
         elif token == "}":
@@ -281,12 +284,31 @@ def mathml(row: Row) -> str:
     """
     parts = []
     before: Tree | None = None
-    for piece in row:
+    low = _low_brackets(row)
+    for i, piece in enumerate(row):
         # After a word, as in "min -0.5", MathML would take the sign for a subtraction.
         signs = piece == Atom("−", "o") and isinstance(before, Atom) and before.kind == "t"
-        parts.append('<mo form="prefix">−</mo>' if signs else _mathml(piece))
+        if i in low:
+            parts.append(f'<mo stretchy="false">{low[i]}</mo>')
+        else:
+            parts.append('<mo form="prefix">−</mo>' if signs else _mathml(piece))
         before = piece
     return f"<mrow>{''.join(parts)}</mrow>"
+
+
+def _low_brackets(row: Row) -> dict[int, str]:
+    """The brackets with nothing high between them, by their places; a browser would stretch them to what is beside."""
+    found: dict[int, str] = {}
+    opened: list[tuple[int, str]] = []
+    for i, piece in enumerate(row):
+        text = piece.text if isinstance(piece, Atom) and piece.kind == "o" else ""
+        if text and text in "([":
+            opened.append((i, text))
+        elif text and text in ")]" and opened:
+            j, other = opened.pop()
+            if not any(isinstance(inner, Fraction | Matrix | Root) for inner in row[j:i]):
+                found |= {j: other, i: text}
+    return found
 
 
 def _mathml(piece: Tree) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tinygraph.analysis import Graph, GraphNode, graph, one_line
 from tinygraph.ask.diff.match import match
+from tinygraph.ask.report import Report
 from tinygraph.core.node import Node
 from tinygraph.core.op import Handle, pick
 
@@ -37,8 +39,10 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Diff:
+class Diff(Report):
     """The differences between two graphs; it is true where there are any, and prints them.
+
+    ``graph`` holds both in one, for looking at: b's, and beside it what only a has; b's nodes keep their ids.
 
     Attributes:
         a, b: The graphs.
@@ -54,14 +58,25 @@ class Diff:
     added: tuple[int, ...]
     changed: tuple[Change, ...]
 
+    measure: ClassVar[str] = "difference"
+
     def __len__(self) -> int:
         return len(self.removed) + len(self.added) + len(self.changed)
 
     @property
+    def graph(self) -> Graph:  # type: ignore[override]
+        """Both graphs in one."""
+        return self._union[0]
+
+    @property
     def by_node(self) -> dict[int, str]:
-        """By id of b: "added", or "changed" where a difference begins, or "follows" where it only came in."""
-        found = dict.fromkeys(self.added, "added")
-        return found | {change.after: "changed" if change.origin else "follows" for change in self.changed}
+        """"removed", "added", "changed" where a difference begins, "follows" where it only came in, or "in both"."""
+        return self._union[1]
+
+    @property
+    def notes(self) -> dict[int, str]:
+        """What changed where differences begin."""
+        return {change.after: _facts_of(change) for change in self.changed if change.origin}
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
@@ -75,17 +90,15 @@ class Diff:
                          "name": self.b[c.after].name or "", "facts": [list(fact) for fact in c.facts],
                          "value": c.value, "origin": c.origin} for c in self.changed]}
 
-    def union(self) -> tuple[Graph, dict[int, str]]:
-        """Both graphs in one: b's, and beside it what only a has; with "removed" and the words of `by_node` by id.
-
-        It is for looking at: nothing is computed with it.
-        """
+    @functools.cached_property
+    def _union(self) -> tuple[Graph, dict[int, str]]:
         made: dict[Node, Node] = {}
+        ours = dict.fromkeys(self.added, "added")
+        ours |= {change.after: "changed" if change.origin else "follows" for change in self.changed}
         words: dict[Node, str] = {}
-        ours = self.by_node
         for node in self.b:
             _copied(node, made)
-            words[made[node.node]] = ours.get(node.id, "")
+            words[made[node.node]] = ours.get(node.id, "in both")
         for id, j in self.pairs.items():  # what is removed hangs on what stands for its inputs
             _stands_for(self.a[id], self.b[j], made)
         lost = []
@@ -96,7 +109,7 @@ class Diff:
         used = {p for node in lost for p in node.parents if type(p) is Node}
         roots = [made[root] for root in self.b.roots] + [node for node in lost if node not in used]
         whole = Graph(tuple(dict.fromkeys(roots)))
-        return whole, {node.id: word for node in whole if (word := words.get(node.node, ""))}
+        return whole, {node.id: words[node.node] for node in whole}
 
     def draw(self, **options: Any) -> Any:
         """One picture of both graphs, coloured by what was added, removed, changed, or follows from a change.
@@ -108,12 +121,7 @@ class Diff:
         >>> tg.diff_graphs(x * 2, tg.exp(x) * 2).draw()
         <drawing of 3 nodes; .save('graph.svg') writes it>
         """
-        import tinygraph
-
-        face: Any = tinygraph  # which loads the floor above
-        whole, words = self.union()
-        colours = {"color_by": lambda node: words.get(node.id, "in both")}
-        return face.draw(whole, **{"backward": False, **colours, **options})
+        return super().draw(**{"backward": False, **options})
 
 
 def diff_graphs(a: Handle | Graph, b: Handle | Graph, *, rtol: float = 1e-05, atol: float = 1e-08) -> Diff:
@@ -237,10 +245,14 @@ def _named(node: GraphNode) -> str:
 
 
 def _told(found: Diff, change: Change) -> str:
+    return f"{_named(found.b[change.after])}: {_facts_of(change)}"
+
+
+def _facts_of(change: Change) -> str:
     facts = [f"{what} {one_line(before, 60)} → {one_line(after, 60)}" for what, before, after in change.facts]
     if change.value is not None:
         facts.append(f"values up to {change.value:.3g} apart")
-    return f"{_named(found.b[change.after])}: {'; '.join(facts)}"
+    return "; ".join(facts)
 
 
 def _data(node: GraphNode) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from tinygraph.analysis import Graph, graph
 from tinygraph.ask.lint import losses, numerics, structure
 from tinygraph.ask.lint.rule import RULES, Finding, load_plugins
 from tinygraph.ask.lint.view import View
+from tinygraph.ask.report import Report
 from tinygraph.core.errors import ArgumentError, UnsupportedError
 from tinygraph.core.messages import here
 from tinygraph.core.op import Handle
@@ -23,7 +24,7 @@ BUILT_IN = (numerics, structure, losses)
 
 
 @dataclass(frozen=True)
-class Lint:
+class Lint(Report):
     """What the linter found; it is true where that is anything, can be iterated over, and prints a line a finding.
 
     Attributes:
@@ -36,6 +37,8 @@ class Lint:
     findings: tuple[Finding, ...]
     rules: tuple[str, ...]
 
+    measure: ClassVar[str] = "rules"
+
     def __len__(self) -> int:
         return len(self.findings)
 
@@ -43,13 +46,21 @@ class Lint:
         return iter(self.findings)
 
     @property
-    def by_node(self) -> dict[int, list[str]]:
-        """The ids of the rules that speak of each node, for a picture or as an attribute in networkx."""
+    def by_node(self) -> dict[int, str]:
+        """The ids of the rules that speak of each node."""
+        return self._of_nodes(", ", lambda finding: finding.rule)
+
+    @property
+    def notes(self) -> dict[int, str]:
+        """What they say."""
+        return self._of_nodes("; ", lambda finding: f"{finding.rule} {finding.sentence}")
+
+    def _of_nodes(self, between: str, told: Callable[[Finding], str]) -> dict[int, str]:
         found: dict[int, list[str]] = {}
         for finding in self.findings:
             if finding.node is not None:
-                found.setdefault(finding.node, []).append(finding.rule)
-        return found
+                found.setdefault(finding.node, []).append(told(finding))
+        return {id: between.join(dict.fromkeys(parts)) for id, parts in found.items()}
 
     def __str__(self) -> str:
         if not self.findings:

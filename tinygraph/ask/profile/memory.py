@@ -56,6 +56,10 @@ class _Live:
         if not self.held[id(owner)]:
             self.bytes -= int(getattr(owner, "nbytes", 0))
 
+    def alone_with(self, array: Any) -> bool:
+        """Whether an array, counted in once, lies in memory of its own that nothing else looks into."""
+        return _owner(array) is array and self.held[id(array)] == 1
+
 
 def _owner(array: Any) -> Any:
     """The array whose memory this one looks into."""
@@ -113,6 +117,10 @@ def _backward(graph: Graph, live: _Live, seed: Array | None, retain_graph: bool)
     moments = []
     last: tuple[Any, ...] = ()  # the value of the op before: the sweep lets go of it when it comes to the next one
     for node, cotangent, handed in cotangents(root, g, every=True, hooks=False):
+        if node.op is not None and node in ids:
+            for array in last:
+                live.let_go(array)
+            last = ()
         whole = _arrays(cotangent)
         for array in whole:
             live.hold(array)
@@ -135,15 +143,13 @@ def _backward(graph: Graph, live: _Live, seed: Array | None, retain_graph: bool)
                 pending[parent] = [total]
             else:
                 pending[parent] = [c]
-        if node.op is None:
-            live.hold(_Block(int(node.value.nbytes), node))
+        if node.op is None:  # a cotangent that nobody else holds becomes the gradient as it is
+            live.hold(cotangent if live.alone_with(cotangent) else _Block(int(node.value.nbytes), node))
             peak = max(peak, live.bytes)
         for array in whole:
             live.let_go(array)
-        if node.op is not None and node in ids and not retain_graph:
-            for array in last:
-                live.let_go(array)
-            last = () if node is root else _arrays(node.value)
+        if node.op is not None and node in ids and not retain_graph and node is not root:
+            last = _arrays(node.value)
         if node in ids:
             moments.append(Moment("backward", ids[node], live.bytes, peak))
     for array in last:

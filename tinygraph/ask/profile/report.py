@@ -7,12 +7,13 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from tinygraph.analysis import Graph, graph, one_line
 from tinygraph.ask.profile.clock import Duration, time_nodes
 from tinygraph.ask.profile.costs import NodeCost, OpTotal
 from tinygraph.ask.profile.memory import Moment, live_memory
+from tinygraph.ask.report import Report
 from tinygraph.core.errors import ArgumentError, UnsupportedError
 from tinygraph.core.messages import here
 from tinygraph.core.op import Array, Handle
@@ -22,7 +23,7 @@ ROWS = 30
 
 
 @dataclass(frozen=True)
-class Profile:
+class Profile(Report):
     """Where a step's time and memory go. Printing shows tables; ``save`` writes a picture or a trace.
 
     Attributes:
@@ -36,6 +37,19 @@ class Profile:
     nodes: tuple[NodeCost, ...]
     memory: tuple[Moment, ...]
     step: Duration | None
+
+    measure: ClassVar[str] = "time (µs)"
+
+    @property
+    def by_node(self) -> dict[int, float]:
+        """The time of each op, forward and backward."""
+        return {node.id: round(1e6 * node.seconds, 3) for node in self.nodes}
+
+    @property
+    def notes(self) -> dict[int, str]:
+        """Where most memory is live."""
+        return {self.peak.node: f"most memory is live here, in {self.peak.phase}: {_size(self.peak.peak)}"} \
+            if self.peak.node >= 0 else {}
 
     @property
     def ops(self) -> tuple[OpTotal, ...]:

@@ -48,6 +48,10 @@ function make(tag, attributes = {}, ...children) {
 
 // Three significant digits, whole numbers below a million in full: as the figure writes them.
 function brief(x) {
+  return rounded(x).replaceAll("-", "−");
+}
+
+function rounded(x) {
   if (typeof x !== "number") return String(x).replace("Infinity", "∞");
   if (x === 0) return "0";
   const size = Math.abs(x);

@@ -38,6 +38,7 @@ function facts(node, withOp = false) {
   const rows = [];
   const add = (key, ...content) => rows.push(make("dt", {}, say(key)), make("dd", {}, content));
   if (withOp && node.op) add("op", node.op);
+  if (node.remarks.length) add("remarks", node.remarks.map((remark) => make("div", {}, remark)));
   if (node.made) {
     add("made", `${node.made.file}:${node.made.line} `, make("span", { class: "shape" }, node.made.function),
       node.made.code ? make("code", {}, node.made.code) : null);

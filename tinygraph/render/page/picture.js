@@ -27,6 +27,12 @@ for (const line of svg.querySelectorAll("g.edge")) {
   const id = [...line.classList].find((name) => wireParts.has(name));
   if (id) wireParts.get(id)[line.classList.contains("backward") ? "backward" : "forward"].push(line);
 }
+for (const way of svg.querySelectorAll("g.way")) { // a point that a long wire goes through: a piece of either line
+  const id = [...way.classList].find((name) => wireParts.has(name));
+  const [forward, backward] = way.querySelectorAll("polygon");
+  wireParts.get(id).forward.push(forward);
+  wireParts.get(id).backward.push(backward);
+}
 for (const [id, at] of wireParts) {
   const group = svg.getElementById(id);
   if (!group) continue;

@@ -1,0 +1,86 @@
+"""Measure tinygraph beside its peers: see ``python -m benchmarks --help``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import pkgutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import benchmarks
+import benchmarks.work
+
+ON_REQUEST = frozenset({"training"})
+"""Workloads that take minutes."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the program; 1 where a side of tinygraph's own was refused."""
+    known = [module.name for module in pkgutil.iter_modules(benchmarks.work.__path__)]
+    args = _parser().parse_args(argv)
+    benchmarks.limit(args.threads)  # before NumPy is imported, and so before what follows
+
+    from benchmarks import report
+    from benchmarks.harness import run
+    from benchmarks.peers import COMPILED, EAGER
+
+    modules = {name: importlib.import_module(f"benchmarks.work.{name}") for name in known}
+    modules = {name: module for name, module in modules.items() if hasattr(module, "cases")}
+    if unknown := [name for name in args.names if name not in modules]:
+        sys.exit(f"there is no workload {unknown[0]!r}; there are {', '.join(modules)}")
+    chosen = args.names or [name for name in modules if name not in ON_REQUEST]
+    results = []
+    data: dict[str, Any] = report.document([])
+    print(report.heading(data), flush=True)
+    for name in chosen:
+        for case in modules[name].cases():
+            if args.only in case.title:
+                results.append(run(case, args.seconds))
+                data = report.document(results)
+                print(f"\n{report.text(data['results'][-1])}", flush=True)
+    for peer, note in data["notes"].items():
+        print(f"\n{peer}: {note}")
+    if args.out is not None:
+        _save(data, args.out)
+    return int(any(name in result.refused for result in results for name in (EAGER, COMPILED)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure tinygraph beside the peers that are installed, interleaved "
+        "round by round in one process, after checking that all compute the same. Each row shows the median, the "
+        "interquartile range by it, and the ratio to tinygraph's own medians.")
+    parser.add_argument("names", nargs="*", metavar="WORK",
+                        help="which workloads, by the names of the files in benchmarks/work (all but the long ones)")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose title has this text in it")
+    parser.add_argument("--seconds", type=float, default=8.0, metavar="S", help="how long to measure a case (8)")
+    parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads a side (1)")
+    parser.add_argument("--out", type=Path, metavar="FILE",
+                        help="write FILE.json, FILE.md and FILE.png; results of a FILE.json that is there are kept")
+    return parser
+
+
+def _save(data: dict[str, Any], out: Path) -> None:
+    from benchmarks import report
+
+    path = out.with_suffix(".json")
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        if before["schema"] == report.SCHEMA:
+            data = report.merged([before, data])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    path.with_suffix(".md").write_text(report.markdown(data), encoding="utf-8")
+    print(f"\n{path}\n{path.with_suffix('.md')}")
+    try:
+        report.plot(data, path.with_suffix(".png"))
+        print(path.with_suffix(".png"))
+    except ImportError:
+        print("no plot: it needs matplotlib (pip install 'tinygraph[train]')")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

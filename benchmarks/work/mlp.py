@@ -1,0 +1,17 @@
+"""One training step of five affine layers of 1,024, batch 256, float32: work that is nearly all matrix products."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from benchmarks.harness import Case, Goal
+from benchmarks.peers import COMPILED, EAGER, TORCH
+from benchmarks.work.dense import PRODUCTS, Problem, sides
+
+
+def cases() -> Iterator[Case]:
+    problem = Problem((1_024,) * 6, 256, np.float32, rate=0.01)
+    yield Case("mlp", "a step of five layers of 1,024, batch 256, float32", sides(problem),
+               (Goal(EAGER, (TORCH,), at_most=1.1), Goal(COMPILED, (PRODUCTS,), at_most=1.1)), np.float32)

@@ -1,0 +1,108 @@
+"""tg.nn.functional, against its definition and, where it is installed, PyTorch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygraph as tg
+from tinygraph.nn import functional as F
+
+RNG = np.random.default_rng(5)
+Z, T = RNG.standard_normal((4, 3)), np.array([0, 2, 1, 2])
+SOFT = np.array([[0.2, 0.5, 0.3], [1, 0, 0], [0.25, 0.25, 0.5], [0, 0.1, 0.9]])
+W, B = RNG.standard_normal((5, 3)), RNG.standard_normal(5)
+
+CALLS = {
+    "linear": (lambda f, z: f.linear(z, W, B), lambda f, z: f.linear(z, W)),
+    "softmax": (lambda f, z: f.softmax(z, 0), lambda f, z: f.softmax(z, dim=-1)),
+    "log_softmax": (lambda f, z: f.log_softmax(z, 1),),
+    "mse_loss": tuple(lambda f, z, r=r: f.mse_loss(z, SOFT, reduction=r) for r in ("mean", "sum", "none")),
+    "cross_entropy": tuple(lambda f, z, t=t, r=r, s=s: f.cross_entropy(z, t, reduction=r, label_smoothing=s)
+                           for t in (T, SOFT) for r in ("mean", "sum", "none") for s in (0.0, 0.1)),
+}
+
+
+class Torch:
+    """torch.nn.functional on NumPy's arrays as its other arguments."""
+
+    def __init__(self, torch):
+        self.torch = torch
+
+    def __getattr__(self, name):
+        function = getattr(self.torch.nn.functional, name)
+        return lambda *args, **kwargs: function(
+            *(self.torch.tensor(a) if isinstance(a, np.ndarray) else a for a in args), **kwargs)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_equal_to_pytorchs(name):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'tinygraph[peers]'")
+    for call in CALLS[name]:
+        z, theirs = tg.tensor(Z, requires_grad=True), torch.tensor(Z, requires_grad=True)
+        ours, wanted = call(F, z), call(Torch(torch), theirs)
+        g = RNG.standard_normal(ours.shape)
+        ours.backward(g)
+        wanted.backward(torch.tensor(g))
+        np.testing.assert_allclose(ours.data, wanted.detach().numpy(), rtol=1e-12)
+        np.testing.assert_allclose(z.grad, theirs.grad.numpy(), rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_derivatives_to_second_order(name):
+    for call in CALLS[name]:
+        tg.check_grads(lambda z, call=call: call(F, z), Z)
+        tg.check_grads(lambda z, call=call: tg.grad(lambda z: (call(F, z) ** 2).sum())(z), Z)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_cross_entropy_is_its_definition(smoothing):
+    p = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+    rows = np.eye(3)[T] * (1 - smoothing) + smoothing / 3
+    each = -(rows * np.log(p)).sum(axis=1)
+    for reduction, wanted in (("mean", each.mean()), ("sum", each.sum()), ("none", each)):
+        np.testing.assert_allclose(F.cross_entropy(Z, T, reduction=reduction, label_smoothing=smoothing), wanted)
+    np.testing.assert_allclose(F.cross_entropy(Z[0], 2, reduction="none", label_smoothing=smoothing),
+                               -(rows[T == 2][0] * np.log(p[0])).sum())
+
+
+def test_a_float32_loss_stays_float32():
+    z = Z.astype(np.float32)
+    assert F.cross_entropy(z, T, reduction="none", label_smoothing=0.1).dtype == np.float32
+    assert F.dropout(z).dtype == np.float32
+
+
+def test_a_class_that_is_ruled_out_costs_nothing_where_it_is_not_the_label():
+    assert F.cross_entropy(np.array([[0.0, -np.inf]]), np.array([0]), reduction="sum") == 0
+
+
+def test_dropout_leaves_the_mean_and_its_gradient_passes_where_the_value_did():
+    tg.random.seed(1)
+    x = tg.tensor(np.ones(10_000), requires_grad=True)
+    y = F.dropout(x, 0.25)
+    y.sum().backward()
+    assert np.unique(y.data).tolist() == [0, 1 / 0.75]
+    assert abs(np.mean(y.data) - 1) < 0.02
+    assert np.array_equal(x.grad, y.data)
+    tg.random.seed(1)
+    assert np.array_equal(F.dropout(x, 0.25).data, y.data)
+
+
+def test_dropout_without_effect_or_of_everything():
+    x = tg.tensor([1.0, 2.0], requires_grad=True)
+    assert F.dropout(x, 0.5, training=False) is x
+    assert F.dropout(x, 0.0) is x
+    assert F.dropout(x, 1.0).data.tolist() == [0, 0]
+
+
+@pytest.mark.parametrize(("call", "kind", "sentence"), [
+    (lambda: F.dropout(Z, 1.5), tg.ArgumentError, "p=1.5 is a probability"),
+    (lambda: F.mse_loss(Z, Z[0]), tg.ShapeError, r"\(4, 3\) and a target of \(3,\) differ"),
+    (lambda: F.mse_loss(Z, Z, reduction="avg"), tg.ArgumentError, "reduction='avg' is none of 'mean', 'sum', 'none'"),
+    (lambda: F.cross_entropy(Z, T, label_smoothing=2), tg.ArgumentError, "label_smoothing=2 is a share"),
+    (lambda: F.cross_entropy(Z, T[:2], reduction="sum"), tg.ShapeError, "2 labels for 4 rows"),
+    (lambda: F.cross_entropy(Z, T, reduction="max"), tg.ArgumentError, "reduction='max' is none of"),
+])
+def test_an_error_says_what_would_be_right(call, kind, sentence):
+    with pytest.raises(kind, match=sentence):
+        call()

@@ -1,0 +1,139 @@
+"""Passes that put a cheaper call in a call's place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+
+from tinygraph.compiler.memory import is_elementwise
+from tinygraph.compiler.passes.rewriting import makers
+from tinygraph.compiler.plan import Plan, Step, Value, is_uniform
+
+REDUCTIONS: dict[Any, np.ufunc] = {np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum}
+"""What a reduction of NumPy's hands its work to."""
+
+
+def sums(plan: Plan) -> Plan:
+    """A sum with ``keepdims`` that is reshaped to what it would be without is that sum."""
+    made = makers(plan)
+    steps = []
+    for step in plan.steps:
+        source = made.get(step.args[0]) if step.function is np.reshape and isinstance(step.args[0], Value) else None
+        if source is not None and source.function is np.sum and set(source.kwargs) == {"axis", "keepdims"} \
+                and source.kwargs["keepdims"] is True:
+            x, axes = source.args[0], source.kwargs["axis"]
+            axes = (axes,) if isinstance(axes, int) else axes
+            if axes is not None and step.result.shape == tuple(
+                    n for i, n in enumerate(x.shape) if i not in {a % len(x.shape) for a in axes}):
+                axis = axes[0] if len(axes) == 1 else axes
+                step = Step(np.sum, (x,), {"axis": axis}, step.result, step.why)
+        steps.append(step)
+    return plan.with_steps(steps)
+
+
+def row_sums(plan: Plan) -> Plan:
+    """The sum over a matrix's rows as a product with ones: BLAS is quicker at it. It adds in another order."""
+    steps = []
+    for step in plan.steps:
+        x = step.args[0] if step.args else None
+        if step.function is np.sum and isinstance(x, Value) and len(x.shape) == 2 and step.kwargs == {"axis": 0} \
+                and len(step.args) == 1 and x.dtype.kind == "f" and x.dtype.itemsize >= 4 and x.shape[0]:
+            ones = np.ones(x.shape[0], x.dtype)
+            step = Step(np.matmul, (Value(ones.shape, ones.dtype, constant=ones), x), {}, step.result, step.why)
+        steps.append(step)
+    return plan.with_steps(steps)
+
+
+def products(plan: Plan) -> Plan:
+    """np.dot for a product of matrices and vectors: the same call of BLAS, which matmul takes longer to find.
+
+    Where the inner axis is 1, matmul leaves BLAS and takes eight times as long.
+    """
+    steps = []
+    for step in plan.steps:
+        pair = [x for x in step.args if isinstance(x, Value) and 1 <= len(x.shape) <= 2 and x.dtype.kind in "fc"]
+        if step.function is np.matmul and len(pair) == 2 and not step.kwargs and pair[0].dtype == pair[1].dtype:
+            step = replace(step, function=np.dot)
+        steps.append(step)
+    return plan.with_steps(steps)
+
+
+def uniform(plan: Plan) -> Plan:
+    """A number for a constant array of equal elements, where another argument of an elementwise call has its shape."""
+    steps = []
+    for step in plan.steps:
+        if is_elementwise(step) and isinstance(step.result, Value) and step.result.shape:
+            args = tuple(_number(x) if isinstance(x, Value) else x for x in step.args)
+            shapes = [getattr(x, "shape", ()) for x in args]
+            if np.broadcast_shapes(*shapes) == step.result.shape:
+                step = replace(step, args=args)
+        steps.append(step)
+    return plan.with_steps(steps)
+
+
+def _number(x: Value) -> Any:
+    """A constant array's one element, with its dtype, where all are equal bit for bit; anything else as it is."""
+    return x.constant.flat[0] if x.constant is not None and x.shape and is_uniform(x.constant) else x
+
+
+def numbers(plan: Plan) -> Plan:
+    """An array without axes for a number that an elementwise call gets: NumPy would make one at every call (0.2 µs)."""
+    made: dict[Any, Value] = {}
+
+    def array(x: Any, dtype: np.dtype[Any]) -> Any:
+        if not isinstance(x, int | float | np.number):
+            return x
+        if dtype.kind in "iu" and not np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
+            return x  # a comparison with what the dtype cannot hold is answered without it
+        constant = np.array(x).astype(dtype)
+        name = f"c_{x}".replace("-", "minus_")
+        return made.setdefault((repr(x), dtype), Value((), dtype, name, constant))
+
+    steps = []
+    for step in plan.steps:
+        arrays = any(isinstance(x, Value) and x.shape for x in step.args)
+        if is_elementwise(step) and not step.kwargs and arrays and not any(isinstance(x, bool) for x in step.args):
+            kinds = [x.dtype if isinstance(x, Value | np.generic) else type(x) for x in step.args]
+            dtypes = cast(np.ufunc, step.function).resolve_dtypes((*kinds, None))
+            step = replace(step, args=tuple(map(array, step.args, dtypes)))
+        steps.append(step)
+    return plan.with_steps(steps)
+
+
+def broadcasts(plan: Plan) -> Plan:
+    """An elementwise call broadcasts by itself: give it the small array where another argument has the full shape."""
+    made = makers(plan)
+
+    def small(x: Any) -> Any:
+        source = made.get(x) if isinstance(x, Value) else None
+        bare = source is not None and source.function is np.broadcast_to and isinstance(source.args[0], Value)
+        return source.args[0] if source is not None and bare else x
+
+    steps = []
+    for step in plan.steps:
+        if isinstance(step.function, np.ufunc) and step.function.signature is None and not step.kwargs:
+            args = tuple(small(x) for x in step.args)
+            shapes = [a.shape if isinstance(a, Value) else () for a in args]
+            if isinstance(step.result, Value) and np.broadcast_shapes(*shapes) == step.result.shape:
+                step = Step(step.function, args, {}, step.result, step.why)
+        steps.append(step)
+    return plan.with_steps(steps)
+
+
+def bare_reductions(plan: Plan) -> Plan:
+    """The ufunc's own reduce for np.sum and its like, which only find out that this is what is asked for."""
+    steps = []
+    for step in plan.steps:
+        ufunc = REDUCTIONS.get(step.function)
+        if ufunc is not None and isinstance(step.result, Value):
+            names = ("axis", "dtype") if ufunc in (np.add, np.multiply) else ("axis",)
+            given = {"axis": None, **dict(zip(names, step.args[1:], strict=False)), **step.kwargs}
+            plain = {name: value for name, value in given.items()
+                     if not (name == "keepdims" and value is False) and not (name == "where" and value is True)
+                     and not (name == "dtype" and value is None) and value is not np._NoValue}
+            if set(plain) <= {"axis", "dtype", "keepdims"}:
+                step = Step(ufunc.reduce, step.args[:1], plain, step.result, step.why)
+        steps.append(step)
+    return plan.with_steps(steps)

@@ -1,0 +1,125 @@
+"""Functions that layers are made of, with PyTorch's names, signatures and layout.
+
+Convolution and pooling take PyTorch's (N, C, H, W); a loss takes ``reduction``: "mean", "sum" or "none".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tinygraph import random
+from tinygraph.core.errors import ArgumentError, ShapeError
+from tinygraph.core.messages import here
+from tinygraph.core.op import Array, as_array
+from tinygraph.ops.conv import conv2d
+from tinygraph.ops.elementwise import relu, sigmoid
+from tinygraph.ops.linalg import affine
+from tinygraph.ops.loss import check_labels, one_hot, softmax_with_loss, weighted
+from tinygraph.ops.loss import log_softmax as _log_softmax
+from tinygraph.ops.loss import softmax as _softmax
+from tinygraph.ops.pool import avg_pool2d, max_pool2d
+from tinygraph.ops.transcendental import tanh
+
+__all__ = ["affine", "avg_pool2d", "conv2d", "cross_entropy", "dropout", "linear", "log_softmax", "max_pool2d",
+           "mse_loss", "relu", "sigmoid", "softmax", "tanh"]
+
+
+def softmax(input: Array, dim: int = -1) -> Array:
+    """exp(input) scaled to sum to one along an axis: `tinygraph.softmax` with PyTorch's name for the axis.
+
+    >>> softmax(np.array([0.0, 0.0]))
+    array([0.5, 0.5])
+    """
+    return _softmax(input, dim)
+
+
+def log_softmax(input: Array, dim: int = -1) -> Array:
+    """log(softmax(input)) without overflow: `tinygraph.log_softmax` with PyTorch's name for the axis.
+
+    >>> log_softmax(np.array([0.0, -1e4]))
+    array([     0., -10000.])
+    """
+    return _log_softmax(input, dim)
+
+
+def linear(input: Array, weight: Array, bias: Array | None = None) -> Array:
+    """input @ weight.T + bias, with the weight as PyTorch keeps it: the other way round than `affine` takes it.
+
+    input: (..., D)   weight: (M, D)   bias: (M,)  ->  (..., M)
+
+    >>> linear(np.array([[1.0, 2.0]]), np.array([[1.0, 1.0], [0.0, 1.0], [1.0, 0.0]]))
+    array([[3., 2., 1.]])
+    """
+    turned = np.transpose(weight)
+    return np.matmul(input, turned) if bias is None else affine(input, turned, bias)
+
+
+def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
+    """Each element 0 with probability p, else divided by 1 - p, so that the mean stays; as it is outside training.
+
+    The numbers are drawn from `tinygraph.random`. Srivastava et al., "Dropout" (2014), scaled as in section 10.
+
+    >>> import tinygraph as tg
+    >>> tg.random.seed(0)
+    >>> dropout(np.ones(4), 0.5)
+    array([2., 0., 0., 0.])
+    >>> dropout(np.ones(4), 0.5, training=False)
+    array([1., 1., 1., 1.])
+    """
+    if not 0 <= p <= 1:
+        raise ArgumentError(f"dropout: p={p!r} is a probability, between 0 and 1{here()}")
+    if not training or p == 0:
+        return input
+    if p == 1:
+        return input * 0
+    kept = (random.random(np.shape(input)) >= p) / (1 - p)
+    return input * kept.astype(input.dtype)
+
+
+def _reduced(losses: Array, reduction: str, name: str) -> Array:
+    if reduction not in ("mean", "sum", "none"):
+        raise ArgumentError(f"{name}: reduction={reduction!r} is none of 'mean', 'sum', 'none'{here()}")
+    return losses if reduction == "none" else np.mean(losses) if reduction == "mean" else np.sum(losses)
+
+
+def mse_loss(input: Array, target: Array, *, reduction: str = "mean") -> Array:
+    """The squared error of each element, or their mean or sum.
+
+    Raises ShapeError where the shapes differ, since broadcasting would count elements several times.
+
+    >>> mse_loss(np.array([1.0, 2.0]), np.array([1.0, 5.0]))
+    np.float64(4.5)
+    """
+    if np.shape(input) != np.shape(target):
+        raise ShapeError(f"mse_loss: {np.shape(input)} and a target of {np.shape(target)} differ{here()}")
+    return _reduced(np.square(input - target), reduction, "mse_loss")
+
+
+def cross_entropy(input: Array, target: Array, *, reduction: str = "mean", label_smoothing: float = 0.0) -> Array:
+    """The cross entropy of softmax(input) against labels, with log-sum-exp taken care of.
+
+    Args:
+        input: Logits, (N, C), or (C,) of one sample.
+        target: Class indices, integers (N,) or (); or a distribution a row, of the logits' shape.
+        reduction: "mean" over the samples, "sum", or "none" for one loss a sample.
+        label_smoothing: How much of each row is spread evenly over the classes, in [0, 1] (Szegedy et al., "Rethinking
+            the Inception Architecture" (2016), section 7).
+
+    Returns:
+        (), or with "none" one loss a sample, (N,), in nats.
+
+    Raises ShapeError, DTypeError or ArgumentError where the labels do not fit the logits.
+
+    >>> cross_entropy(np.array([[0.0, 0.0], [2.0, 0.0]]), np.array([1, 0]), reduction="none").round(3)
+    array([0.693, 0.127])
+    """
+    if not 0 <= label_smoothing <= 1:
+        raise ArgumentError(f"cross_entropy: label_smoothing={label_smoothing!r} is a share, between 0 and 1{here()}")
+    if reduction == "mean" and not label_smoothing:
+        return softmax_with_loss(input, target)
+    input, target = as_array(input), as_array(target)
+    check_labels(input, target)
+    rows = one_hot(input, target)
+    if label_smoothing:
+        rows = (rows * (1 - label_smoothing) + label_smoothing / np.shape(input)[-1]).astype(input.dtype)
+    return _reduced(-np.sum(weighted(rows, _log_softmax(input)), axis=-1), reduction, "cross_entropy")
