@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygraph.cli.common import add_json, add_picture, add_verb, answer, count, prepare, say, seed
+from tinygraph.cli.common import add_json, add_picture, add_step, add_verb, answer, count, prepare, say, seed, step_of
+from tinygraph.core.errors import ArgumentError
 
 if TYPE_CHECKING:
     from tinygraph.ask.check import Row
@@ -14,8 +17,13 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-9
 """A weight passes the gradient check where its mean absolute difference is below this."""
 
+SHOW = ("symbols", "shapes", "values", "all")
+MEASURES = ("flops", "bytes", "time", "grad_norm", "nan")
+"""What a picture can show and be coloured by; spelt out here, so that help needs no renderer. A test compares them."""
+
 STEPS = (1e-4, 1e-6)
 """The differences' steps: the lecture's, and one for weights that fail with it, since it may reach across a kink."""
+
 
 def add_check(verbs: Any) -> None:
     """Add the verb that checks gradients."""
@@ -36,27 +44,46 @@ def add_check(verbs: Any) -> None:
 def add_draw(verbs: Any) -> None:
     """Add the verb that draws."""
     verb = add_verb(verbs, "draw", _draw, "draw the graph of one step",
-                    "Draw the graph of one real step, forward and backward, with shapes, values and gradients.",
+                    "Draw the graph of one real step, forward and backward, with shapes, values and gradients; as\n"
+                    "html a page to step through.",
                     "tinygraph draw models/two_layer_net.py -o graph.svg",
+                    "tinygraph draw models/two_layer_net.py -o graph.html --open",
+                    "tinygraph draw models/two_layer_net.py --color-by flops --show shapes -o flops.png",
+                    "tinygraph draw models/two_layer_net.py --depth 1 -o layers.svg",
                     "tinygraph draw models/two_layer_net.py --data spiral --batch 1 -o graph.dot")
     verb.add_argument("-o", "--output", default="graph.svg", metavar="FILE",
-                      help="where to; the ending says the format: svg, png, pdf, dot (graph.svg)")
-    verb.add_argument("--batch", type=count, default=3, metavar="N", help="the first N training samples (3)")
-    verb.add_argument("--seed", type=seed, default=0, metavar="N", help="of the first weights (0)")
-    verb.add_argument("--show", action="store_true", help="open the file too")
+                      help="where to; the ending says the format: svg, png, pdf, html, dot, mmd, json or graphml "
+                           "(graph.svg)")
+    add_step(verb, batch=3)
+    verb.add_argument("--show", choices=SHOW, help="what is written beside the arrows (as much as the size allows)")
+    verb.add_argument("--forward-only", action="store_true", help="leave the backward pass out")
+    verb.add_argument("--depth", type=seed, metavar="N", help="how many levels of scopes are drawn open")
+    verb.add_argument("--collapse", action="append", metavar="PATTERN",
+                      help="draw scopes whose path matches, such as 'encoder/*' or '*', as one box each (repeatable)")
+    verb.add_argument("--no-collapse", action="store_true", help="draw each node, however many there are")
+    verb.add_argument("--fold-repeats", action="store_true", help="draw the first of equal stretches, and their number")
+    verb.add_argument("--color-by", choices=MEASURES, help="what the boxes' colours tell, with a legend")
+    verb.add_argument("--theme", choices=("light", "dark"), help="one for all readers (svg, html: what each prefers)")
+    verb.add_argument("--open", action="store_true", help="open the file too")
 
 
 def add_bench(verbs: Any) -> None:
-    """Add the verb that times a step."""
-    verb = add_verb(verbs, "bench", _bench, "time a training step",
-                    "Time a step: forward, backward and update, each op, and the share of matrix multiplication. "
-                    "For figures that repeat, set OPENBLAS_NUM_THREADS=1.",
+    """Add the verb that times a step, or tinygraph beside its peers."""
+    verb = add_verb(verbs, "bench", _bench, "time a training step, or tinygraph beside its peers",
+                    "Time a step: forward, backward and update, and each op with its FLOP/s beside the machine's peak, "
+                    "its bandwidth, and a bar for its share. For figures that repeat, set OPENBLAS_NUM_THREADS=1. "
+                    "With --peers the benchmarks of a checkout run instead, beside each peer that is installed.",
                     "tinygraph bench models/two_layer_net.py",
-                    "tinygraph bench models/two_layer_net.py --data digits --batch 10 --repeats 1000")
+                    "tinygraph bench models/two_layer_net.py --dtype float32 --compile",
+                    "tinygraph bench --peers lecture_step op_chain", needs_script=False)
     verb.add_argument("--batch", type=count, default=100, metavar="N", help="samples a step (100)")
     verb.add_argument("--repeats", type=count, default=200, metavar="N", help="how many rounds (200)")
     verb.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="of the step (float64)")
     verb.add_argument("--seed", type=seed, default=0, metavar="N", help="of the first weights (0)")
+    verb.add_argument("--compile", action="store_true", help="time the compiled step too, and list its program's lines")
+    verb.add_argument("--peers", nargs="*", metavar="WORK",
+                      help="run these workloads of the folder benchmarks, or all but those that take minutes")
+    add_json(verb)
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -133,29 +160,69 @@ def _check_graph(args: argparse.Namespace) -> int:
 
 def _draw(args: argparse.Namespace) -> int:
     from tinygraph.render.drawing import draw
-    from tinygraph.tensors import tensor
-    from tinygraph.training import loss_of
 
-    script, data, model = prepare(args)
-    x, t = tensor(data.x_train[:args.batch], name="x"), tensor(data.t_train[:args.batch], name="t")
+    script, _, loss = step_of(args)
     with script.blamed():
-        loss = loss_of(model, x, t)
         loss.backward()
-    draw(loss).save(args.output)
+    drawing = draw(loss, show=args.show, backward=False if args.forward_only else None, depth=args.depth,
+                   collapse=_collapse(args), fold_repeats=args.fold_repeats, color_by=args.color_by, theme=args.theme)
+    drawing.save(args.output)
+    if drawing.scene.note:
+        say(drawing.scene.note)
     print(args.output)
-    if args.show:
+    if args.open:
         import webbrowser
         webbrowser.open(Path(args.output).resolve().as_uri())
     return 0
 
 
+def _collapse(args: argparse.Namespace) -> Callable[[str], bool] | bool | None:
+    """What the options say of a scope's path: whether it is drawn as one box."""
+    if args.no_collapse:
+        return False
+    patterns: list[str] = args.collapse or []
+    return (lambda path: any(fnmatchcase(path, pattern) for pattern in patterns)) if patterns else None
+
+
 def _bench(args: argparse.Namespace) -> int:
+    if args.peers is not None:
+        return _bench_peers(args.peers)
+    if args.script is None:
+        raise ArgumentError("bench needs a SCRIPT whose step it should time, or --peers")
+
+    from tinygraph.compiler.compiled import compile
     from tinygraph.optim import SGD
     from tinygraph.training.timing import time_step
 
     script, data, model = prepare(args, args.dtype)
     x, t = data.x_train[:args.batch], data.t_train[:args.batch]
-    print(f"a step of {args.script}: {len(x)} samples of {data.name}, {args.dtype}, {args.repeats} rounds", flush=True)
+    optimizer = SGD(model.params, lr=0.0)
+
+    def step(x: Any, t: Any) -> Any:
+        optimizer.zero_grad()
+        loss = model.loss(x, t)
+        loss.backward(retain_graph=False)
+        optimizer.step()
+        return loss
+    compiled = compile(step) if args.compile else None
+    tell = say if args.json else _print
+    tell(f"a step of {args.script}: {len(x)} samples of {data.name}, {args.dtype}, {args.repeats} rounds")
     with script.blamed():
-        print(time_step(model, x, t, SGD(model.params, lr=0.0), args.repeats))
+        answer(time_step(model, x, t, optimizer, args.repeats, compiled), args.json)
+    if compiled is not None and not args.json:
+        print(f"\n{compiled.report(args.repeats)}")
     return 0
+
+
+def _bench_peers(names: list[str]) -> int:
+    """Run the benchmarks of the checkout that this folder, or the package, lies in."""
+    import subprocess
+    import sys
+
+    import tinygraph
+    places = (Path.cwd(), Path(tinygraph.__file__).resolve().parents[1])
+    root = next((place for place in places if (place / "benchmarks" / "__main__.py").is_file()), None)
+    if root is None:
+        raise ArgumentError("bench --peers runs the folder benchmarks of a checkout, which the installed package does "
+                            "not hold: clone tinygraph and run it there")
+    return subprocess.run([sys.executable, "-m", "benchmarks", *names], cwd=root, check=False).returncode
