@@ -60,7 +60,8 @@ def test_train_takes_its_options():
     assert state["weights"]["W1"].dtype == np.float32
     assert state["settings"] == {
         "script": "two_layer_net.py", "data": "digits", "dtype": "float32", "batch_size": 20, "seed": 7,
-        "replace": False, "optimizer": "sgd", "lr": 0.25, "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
+        "replace": False, "optimizer": "sgd", "lr": 0.25, "momentum": 0.0, "dampening": 0.0, "nesterov": False,
+        "weight_decay": 0.0}
     assert state["iters"] == 3
 
 
@@ -478,7 +479,7 @@ def test_json_has_words_for_what_it_lacks(capsys):
     (["train", "nowhere.py"], "there is no model script nowhere.py"),
     (["train", MODEL, "--data", "digits", "--batch", "5000"], "batch_size should be 1..1437"),
     (["train", MODEL, "--data", "digits", "--lr", "-1"], "lr should be a finite number"),
-    (["train", MODEL, "--data", "digits", "--optimizer", "none"], "no optimizer 'none': choose one of sgd"),
+    (["train", MODEL, "--data", "digits", "--optimizer", "none"], "no optimizer 'none': choose one of adagrad, adam,"),
     (["train", MODEL, "--resume", "nowhere"], "nowhere cannot be read: No such file"),
     (["check", "empty.py", "--data", "spiral"], "empty.py has no function build"),
     (["draw", MODEL, "--data", "spiral", "-o", "empty.py/graph.dot"], "empty.py"),

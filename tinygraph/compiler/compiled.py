@@ -37,7 +37,7 @@ class Compiled:
         functools.update_wrapper(self, function)
         self.function, self.fallback = function, fallback
         self._name = getattr(function, "__name__", type(function).__name__)
-        self._first: OrderedDict[Any, Recording] = OrderedDict()
+        self._first: OrderedDict[Any, tuple[Recording, Ready]] = OrderedDict()
         self._ready: OrderedDict[Any, Ready] = OrderedDict()
         self._eager: set[Any] = set()
         self._said = False
@@ -56,7 +56,7 @@ class Compiled:
                 self._ready.move_to_end(key)
                 return ready.run(arrays)
             if key not in self._eager:
-                return self._record(key, args, kwargs)
+                return self._record(key, args, kwargs, arrays)
         except TraceError as error:
             if not self.fallback:
                 raise
@@ -72,7 +72,7 @@ class Compiled:
         """What each line of the latest program takes: time, FLOPs, bytes; ``str`` of it is a table.
 
         It runs on copies of the latest arguments and of the weights, which stay as they are.
-        Raises TraceError before the third call.
+        Raises TraceError before the second call.
         """
         ready = self._latest("report")
         return measured(ready.program, ready.arrays, ready.known, repeats)
@@ -80,7 +80,7 @@ class Compiled:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the latest program as a Python file that needs NumPy alone: ``step(*arguments, *weights)``.
 
-        It leaves out the checks of values (labels in range). Raises TraceError before the third call, or where the
+        It leaves out the checks of values (labels in range). Raises TraceError before the second call, or where the
         program calls a Python function, such as a wrapped layer's.
         """
         ready = self._latest("save")
@@ -88,29 +88,34 @@ class Compiled:
 
     def _latest(self, wish: str) -> Ready:
         ready = next(reversed(self._ready.values()), None)
-        if ready is None or ready.arrays is None:
-            raise TraceError(f"{wish}: {self._name} has no program yet; it has one once it was called three times with "
+        if ready is None:
+            raise TraceError(f"{wish}: {self._name} has no program yet; it has one once it was called twice with "
                              f"arguments of the same shapes and dtypes{here()}")
         return ready
 
-    def _record(self, key: Any, args: Any, kwargs: Any) -> Any:
+    def _record(self, key: Any, args: Any, kwargs: Any, arrays: list[Any]) -> Any:
+        """Record a call, and run the program: what it gives is then the same bits, recorded or not."""
         with LOCK:
             recording = Recording(self.function, args, kwargs)
-            first = self._first.pop(key, None)
+            first, ready = self._first.pop(key, (None, None))
             self._ready.pop(key, None)
-            if first is None or not recording.works_on_what(first):
-                self._first[key] = recording
-                if len(self._first) > KEPT:
-                    self._first.popitem(last=False)
-                result = recording.commit()
-            else:
-                if (problem := difference(first, recording)) is not None:
-                    recording.undo()
-                    raise TraceError(f"{self._name}: {problem}")
-                self._ready[key] = Ready(recording)
+            again = first is not None and recording.works_on_what(first)
+            if first is not None and again and (problem := difference(first, recording)) is not None:
+                raise TraceError(f"{self._name}: {problem}")
+            if ready is None or not again:
+                ready = Ready(recording)
+            if not ready.fits():
+                raise TraceError(f"{self._name}: the tensors that it works on change while it is recorded")
+            result = ready.run(arrays)
+            recording.finish(grads=not again)
+            if again:
+                self._ready[key] = ready
                 if len(self._ready) > KEPT:
                     self._ready.popitem(last=False)
-                result = recording.commit(grads=False)
+            else:
+                self._first[key] = recording, ready
+                if len(self._first) > KEPT:
+                    self._first.popitem(last=False)
         self._recordings += 1
         if self._recordings == 4 * KEPT:
             warnings.warn(f"{self._name} is recorded again and again: its arguments keep having other shapes, dtypes "

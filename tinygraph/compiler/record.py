@@ -171,7 +171,7 @@ class Trace:
             target[...] = result
             return target
         self._check_writable(target)
-        target.become(result.value, result.array)
+        target.become(result.value, np.asarray(result.array))  # NumPy gives scalars for arrays of no axes
         return target
 
     def rewrite(self, target: Any, function: Callable[..., Any], *args: Any, effect: bool = False,

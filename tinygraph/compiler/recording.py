@@ -44,7 +44,7 @@ class Out:
 
 
 class Recording:
-    """What a step did in one call. Nothing from outside is changed before `commit`.
+    """What a step did in one call. All is then as it was before: the program is what changes things.
 
     Attributes:
         plan: The calls.
@@ -71,6 +71,7 @@ class Recording:
                     arrays = self._finish(result)
                     del given, result
                 self.made = leaves.kept(arrays)
+                self._draws.undo()
         finally:
             trace.open = False
             _recording.pop()
@@ -78,7 +79,7 @@ class Recording:
                 gc.enable()
         for t in self.made:
             t.node.value = np.array(t.node.value.array)
-        self._arrays = [np.array(a.array) if isinstance(a.array, np.ndarray) else a.array for a in arrays]
+        del self._trace, self._draws  # they hold whatever there was
 
     def _stand_in(self, x: Any, names: Iterator[str]) -> Any:
         """What the step is given for an argument: a traced array for an array."""
@@ -123,19 +124,12 @@ class Recording:
         self.handles = [leaves.behind(root) for root in states]
         self.plan = Plan(tuple(x.value for x in trace.inputs), tuple(leaves.first[root] for root in states),
                          tuple(trace.steps), tuple((leaves.first[root], root.value) for root in written), outputs)
-        self._written = [(root.origin, root.array) for root in written]
         return arrays
 
-    def commit(self, grads: bool = True) -> Any:
-        """Write what the step wrote, and give its result; without ``grads`` leave none behind."""
-        for origin, array in self._written:
-            origin[...] = array
-        for rebound, array in zip(self.rebound, self._arrays[len(self._arrays) - len(self.rebound):], strict=True):
-            rebound.hold(array)
+    def finish(self, grads: bool) -> None:
+        """Do what the step did to gradients, now that its program has run; without ``grads`` leave none behind."""
         self._leaves.leave(grads)
-        result = put_back(self.shape, self._arrays)
-        del self._written, self._arrays, self._trace, self._leaves, self._draws  # they hold whatever there was
-        return result
+        del self._leaves
 
     def works_on_what(self, other: Recording) -> bool:
         """Whether another recording found the same tensors outside, and as they are now."""
@@ -143,10 +137,6 @@ class Recording:
             return [(v.shape, v.dtype, [(id(t), required) for t, required in handles])
                     for v, handles in zip(r.plan.states, r.handles, strict=True)]
         return seen(self) == seen(other)
-
-    def undo(self) -> None:
-        """Put the generator of random numbers back; nothing else was changed yet."""
-        self._draws.undo()
 
 
 def put_back(shape: Any, arrays: Any) -> Any:
