@@ -65,6 +65,26 @@ def test_train_takes_its_options():
     assert state["iters"] == 3
 
 
+def test_train_compiled_says_so_and_goes_on_compiled(capsys):
+    options = ["--optimizer", "adam", "--dtype", "float32", "--compile"]
+    assert train(*options, "--iters", "40", "--out", "whole") == 0
+    assert "lr 0.001, seed 0, float32, compiled" in capsys.readouterr().out
+    assert train(*options, "--iters", "17", "--out", "part") == 0
+    assert main(["train", MODEL, "--resume", "part/checkpoint.safetensors", "--iters", "40"]) == 0
+    assert Path("whole/checkpoint.safetensors").read_bytes() == Path("part/checkpoint.safetensors").read_bytes()
+
+
+def test_train_says_in_one_line_that_a_step_cannot_be_compiled(capsys):
+    text = Path(MODEL).read_text().replace("return tg.softmax_with_loss(self.predict(x), t)",
+                                           "return tg.softmax_with_loss(self.predict(x) * (1 if x.any() else 2), t)")
+    Path("branch.py").write_text(text)
+    assert main(["train", "branch.py", "--data", "digits", "--iters", "3", "--compile"]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "compiled" in line]
+    assert len(said) == 1
+    assert said[0].startswith("tinygraph: _step runs without being compiled: the step reads a value")
+    assert "(branch.py:" in said[0]
+
+
 def test_many_short_epochs_are_thinned_out_on_the_screen_and_not_in_the_table(capsys):
     assert main(["train", MODEL, "--data", "spiral", "--iters", "600"]) == 0
     printed = capsys.readouterr().out
@@ -548,3 +568,36 @@ def test_the_script_of_the_docs_keeps_the_contract(capsys):
     assert main(["train", "model.py", "--data", "digits", "--iters", "200", "--lr", "0.5"]) == 0
     accuracy = float(re.findall(r"test accuracy (\d\.\d+)", capsys.readouterr().out)[-1])
     assert accuracy > 0.8
+
+
+# --- compile ----------------------------------------------------------------------------------------------------------
+
+
+def test_compile_writes_a_program_that_needs_numpy_alone(capsys):
+    assert main(["compile", MODEL, "--data", "digits", "--batch", "20", "--optimizer", "adam", "-o", "out.py"]) == 0
+    assert capsys.readouterr().out == "out.py\n"
+    # -I: no tinygraph on the path but what is installed, which the finder then refuses.
+    block = ("import sys, runpy; sys.modules['tinygraph'] = None\n"
+             "runpy.run_path('out.py', run_name='__main__')\nassert 'scipy' not in sys.modules")
+    done = subprocess.run([sys.executable, "-I", "-c", block], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == pytest.approx(np.log(10))
+    text = Path("out.py").read_text()
+    for row in ("    x              float64 (20, 64)  an argument",
+        "    lr             float64 ()        a tensor's array",
+                "    exp_avg_W1     float64 (64, 50)  written in place", "# affine, two_layer_net.py:"):
+        assert row in text
+
+
+def test_compile_prints_and_reports(capsys):
+    assert main(["compile", MODEL, "--data", "digits", "-o", "-", "--report"]) == 0
+    printed = capsys.readouterr().out
+    assert "def step(x, t, W1, b1, W2, b2, steps, lr):" in printed
+    assert "µs  share" in printed
+    assert re.search(r"100\.0%.*in all; [\d,]+ bytes of buffers", printed)
+
+
+def test_compile_tells_why_it_cannot(capsys):
+    Path("branch.py").write_text(Path(MODEL).read_text().replace("y = self.predict(x)", "y = self.predict(x)").replace(
+        "return tg.affine(tg.relu(", "assert x.sum() > 0\n        return tg.affine(tg.relu("))
+    assert main(["compile", "branch.py", "--data", "digits"]) == 1
+    assert "the step reads a value that is computed anew at each call: `if` asks" in capsys.readouterr().err

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 
 import numpy as np
 import pytest
@@ -25,13 +24,7 @@ REFUSED = {
 """Ops that a program cannot do, or not in all of their cases."""
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_objects():
-    """A recording looks through all objects for tensors, and the session has made many by now."""
-    gc.collect()
-    gc.freeze()
-    yield
-    gc.unfreeze()
+pytestmark = pytest.mark.usefixtures("few_objects")
 
 
 def run(trial, arrays, seeds):

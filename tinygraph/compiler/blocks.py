@@ -66,16 +66,19 @@ def block_function(name: str, step: Step, spelling: Spelling) -> list[str]:
     cut, whole = argument_names(step, spelling)
     lines = []
     for i, inner in enumerate(chain.steps):
-        text, result = spelling.call(inner), inner.result
+        result, out = inner.result, ""
         dying = [v for v in dict.fromkeys(inner.reads) if last[v] == i and v in own]
         for value in dying if is_elementwise(inner) else ():
             free[value.dtype].append(spelling.names[value])
         outside = result in step.results
-        if not is_elementwise(inner):
-            text = f"{spelling.names[result]}[...] = {text}" if outside else text
-        elif outside or free[result.dtype]:
-            text = f"{text[:-1]}, out={spelling.names[result] if outside else free[result.dtype].pop()})"
-        lines.append((text if outside else f"{spelling.name(result, wish(inner))} = {text}", inner.why))
+        if is_elementwise(inner) and (outside or free[result.dtype]):
+            out = spelling.names[result] if outside else free[result.dtype].pop()
+        text = spelling.call(inner, out)
+        if not outside:
+            text = f"{spelling.name(result, wish(inner))} = {text}"
+        elif not out:
+            text = f"{spelling.names[result]}[...] = {text}"
+        lines.append((text, inner.why))
         for value in () if is_elementwise(inner) else dying:
             free[value.dtype].append(spelling.names[value])
     width = min(max(len(text) for text, _ in lines), 88)

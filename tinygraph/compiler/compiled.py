@@ -78,13 +78,18 @@ class Compiled:
         return measured(ready.program, ready.arrays, ready.known, repeats)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the latest program as a Python file that needs NumPy alone: ``step(*arguments, *weights)``.
+        """Write the latest program as a Python file that needs NumPy alone, and SciPy where the step calls it.
 
-        It leaves out the checks of values (labels in range). Raises TraceError before the second call, or where the
-        program calls a Python function, such as a wrapped layer's.
+        Its ``step`` takes the arguments' arrays, then those of the tensors, which it writes in place, and a generator
+        where random numbers are drawn. The checks of values (labels in range) are left out. Raises TraceError before
+        the second call, or where the program calls a Python function, such as a wrapped layer's.
         """
+        Path(path).write_text(self.text(), encoding="utf-8")
+
+    def text(self) -> str:
+        """What `save` writes."""
         ready = self._latest("save")
-        Path(path).write_text(standalone(ready.program, f"{self._name}, compiled by tinygraph."), encoding="utf-8")
+        return standalone(ready.program, ready.plan, f"{self._name}, compiled by tinygraph; it needs NumPy alone.")
 
     def _latest(self, wish: str) -> Ready:
         ready = next(reversed(self._ready.values()), None)

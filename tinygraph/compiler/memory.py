@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.calls import MAYBE_VIEWS
+from tinygraph.compiler.calls import MAYBE_VIEWS, astype, copy, masked
 from tinygraph.compiler.plan import Chain, Plan, Step, Value, values_in
 
 WITH_OUT = {np.sum, np.max, np.min, np.mean, np.prod, np.add.reduce, np.multiply.reduce, np.maximum.reduce,
@@ -138,13 +138,13 @@ def takes_out(step: Step) -> bool:
         return function.__name__ in ("random", "standard_normal", "standard_exponential")
     if isinstance(function, np.ufunc):
         return function.nout == 1
-    return function in WITH_OUT or isinstance(function, Chain)
+    return function in WITH_OUT or function in (masked, copy, astype) or isinstance(function, Chain)
 
 
 def is_elementwise(step: Step) -> bool:
     """Whether each element of the result depends on the elements in its place alone."""
     function: Any = step.function
-    return isinstance(function, np.ufunc) and function.nout == 1 and function.signature is None
+    return function is masked or (isinstance(function, np.ufunc) and function.nout == 1 and function.signature is None)
 
 
 def arranged(buffers: list[Buffer]) -> int:

@@ -23,12 +23,12 @@ class Ready:
     """A recorded step that can be replayed.
 
     Attributes:
-        program: What runs.
+        plan, program: What was recorded, and what runs.
         arrays, known: The latest call's arguments, and the arrays of the tensors.
     """
 
     def __init__(self, recording: Recording) -> None:
-        plan = recording.plan
+        self.plan = plan = recording.plan
         self.shape, self.rebound = recording.shape, recording.rebound
         self.program: Program = printed(optimised(plan))
         written = {state for state, _ in plan.writes}

@@ -67,7 +67,11 @@ class Recording:
                 with leaves:
                     names = iter(list(_names(function, args, kwargs)))
                     given = mapped((args, kwargs), lambda x: self._stand_in(x, names))
-                    result = function(*given[0], **given[1])
+                    try:
+                        result = function(*given[0], **given[1])
+                    except ValueError as error:
+                        # What NumPy makes of ours where one element of a plain array is assigned to.
+                        raise (error.__cause__ if isinstance(error.__cause__, TraceError) else error) from None
                     arrays = self._finish(result)
                     del given, result
                 self.made = leaves.kept(arrays)
@@ -117,8 +121,10 @@ class Recording:
         self.rebound = [rebound for rebound, _ in changed]
         arrays += [now for _, now in changed]
         outputs = tuple(a.value for a in arrays)
-        used = {value for step in trace.steps for value in step.reads} | set(outputs)
+        used = dict.fromkeys([value for step in trace.steps for value in step.reads] + list(outputs))
+        place = {value: i for i, value in enumerate(used)}  # by first use, since the collector knows no order
         states = [root for root in leaves.roots if leaves.first[root] in used or root in trace.written]
+        states.sort(key=lambda root: (place.get(leaves.first[root], len(place)), leaves.first[root].name))
         written = [root for root in states if root in trace.written]
         leaves.check_apart(states, written)
         self.handles = [leaves.behind(root) for root in states]

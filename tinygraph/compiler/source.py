@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.compiler.blocks import RUNTIME, argument_names, block_function
-from tinygraph.compiler.calls import into, setitem
+from tinygraph.compiler.calls import astype, copy, into, setitem
 from tinygraph.compiler.memory import LINE, Memory, is_elementwise
 from tinygraph.compiler.plan import Chain, Plan, Step, Value
 from tinygraph.compiler.program import Line, Program, cost
@@ -47,7 +47,7 @@ class _Printer:
             if isinstance(step.function, Chain):
                 text = self._blocks(step)
             else:
-                text = f"{self.spelling.call(step)[:-1]}, out={names[step.result]})"
+                text = self.spelling.call(step, names[step.result])
             lines.append(Line(text, step.why, *cost(step)))
         lines += [Line(text, "the new value") for text in copies]
         arguments = ", ".join(self.spelling.names[value] for value in (*self.plan.inputs, *self.plan.states))
@@ -94,13 +94,14 @@ class _Printer:
             places = [(v, self._place(v) or f"np.empty({v.shape}, np.{v.dtype.name})") for v in step.results]
             inner = {s.result: s for s in step.function.steps}
             return [*(f"{self.spelling.name(v, wish(inner[v]))} = {place}" for v, place in places), self._blocks(step)]
-        text = self.spelling.call(step)
         if not isinstance(step.result, Value):
+            text = self.spelling.call(step)
             names = [self.spelling.name(v, wish(step)) for v in step.results]
             return [f"{', '.join(names)}, = {text}"]
-        if where := self._place(step.result):
-            text = f"{text[:-1]}, out={where})"
-        return [f"{self.spelling.name(step.result, wish(step))} = {text}"]
+        place, name = self._place(step.result), self.spelling.name(step.result, wish(step))
+        if place and step.function in (copy, astype):
+            return [f"{name} = {place}", f"{name}[...] = {self.spelling.text(step.args[0])}"]
+        return [f"{name} = {self.spelling.call(step, place)}"]
 
     def _blocks(self, step: Step) -> str:
         """The call of a chain, whose function is written before the step's."""
@@ -135,8 +136,7 @@ class _Printer:
         if step.function is setitem:
             lines.append(f"{spelling.names[target]}[{spelling.index(step.args[1])}] = {spelling.text(step.args[2])}")
         elif step.function is into:
-            call = spelling.call(Step(step.args[1], step.args[2:], step.kwargs, None))
-            lines.append(f"{call[:-1]}, out={spelling.names[target]})")
+            lines.append(spelling.call(Step(step.args[1], step.args[2:], step.kwargs, None), spelling.names[target]))
         else:
             lines.append(spelling.call(Step(step.function, (target, *step.args[1:]), step.kwargs, None)))
         return lines
