@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
-from tinygraph.cli import main
+from tinygraph.cli import look, main
+from tinygraph.render import overlay, scene
 
 ROOT = Path(__file__).parents[1]
 MODEL = str(ROOT / "models" / "two_layer_net.py")
@@ -242,6 +243,55 @@ def test_draw_writes_the_graph_of_a_step(capsys):
     source = Path("graph.dot").read_text(encoding="utf-8")
     for part in ("digraph", "Affine", "ReLU", "softmax", "(3, 64)", "(50, 10)"):
         assert part in source
+
+
+SCOPED = """
+import numpy as np
+import tinygraph as tg
+
+class Model:
+    def __init__(self, input_size, dtype):
+        self.params = {f"w{i}": tg.tensor(np.eye(input_size, dtype=dtype), requires_grad=True, name=f"w{i}")
+                       for i in range(3)}
+
+    def loss(self, x, t):
+        with tg.scope("encoder"):
+            for w in self.params.values():
+                with tg.scope("layer"):
+                    x = np.tanh(x @ w)
+        return (x * x).sum()
+
+    def predict(self, x):
+        return x
+
+def build(input_size, output_size, *, seed=None, dtype=np.float64):
+    return Model(input_size, dtype)
+"""
+
+
+@pytest.mark.parametrize(("options", "shown", "missing"), [
+    ([], ["tanh", ">encoder<", ">layer<"], []),
+    (["--depth", "1"], [">layer<", "2 ops"], ["tanh"]),
+    (["--collapse", "*/layer"], [">layer<", "2 ops"], ["tanh"]),
+    (["--collapse", "decoder", "--collapse", "enc*"], [">encoder<", "6 ops"], ["tanh", ">layer<"]),
+    (["--fold-repeats"], ["layer ×3"], []),
+    (["--color-by", "bytes"], [">bytes<", "#DC7A2E"], []),
+    (["--show", "shapes"], ["(2, 2)"], ["min "]),
+    (["--show", "symbols", "--forward-only"], ["tanh"], ["#0072B2", "(2, 2)"]),
+    (["--theme", "dark", "-o", "graph.svg"], ["#1B1B1B"], ["prefers-color-scheme"])])
+def test_draw_has_an_option_for_what_is_shown_and_folded(options, shown, missing, monkeypatch):
+    Path("scoped.py").write_text(SCOPED, encoding="utf-8")
+    if "graph.svg" in options:
+        monkeypatch.setenv("PATH", "")
+    assert main(["draw", "scoped.py", "--data", "spiral", "-o", "graph.dot", *options]) == 0
+    source = Path(next(name for name in ("graph.svg", "graph.dot") if Path(name).exists())).read_text(encoding="utf-8")
+    assert [part for part in shown if part not in source] == []
+    assert [part for part in missing if part in source] == []
+
+
+def test_draw_offers_what_pictures_can_show():
+    assert look.SHOW == scene.SHOW
+    assert look.MEASURES == overlay.MEASURES
 
 
 @pytest.mark.needs_dot

@@ -15,7 +15,7 @@ import pytest
 
 import tinygraph as tg
 from models.two_layer_net import TwoLayerNet
-from tinygraph.render.formats import DARK, LARGEST, RENDERERS, load_plugins
+from tinygraph.render.formats import DARK, LARGEST, RENDERERS, load_plugins, say_once
 from tinygraph.render.formula import parse, plain
 from tinygraph.render.scene import COLOURS
 from tinygraph.render.text import number, printed
@@ -516,6 +516,23 @@ def test_what_graphviz_complains_of_is_one_clear_error(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(tg.TinygraphError, match=r'could not write pdf: Format: "pdf" not recognized'):
         tg.draw(affine()).save(tmp_path / "graph.pdf")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="writes a shell script")
+def test_where_graphviz_crashes_our_own_layout_stands_in_and_says_so_once(tmp_path, monkeypatch, caplog):
+    dot = tmp_path / "dot"
+    dot.write_text("#!/bin/sh\n/bin/cat > /dev/null\nkill -SEGV $$\n")
+    dot.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    say_once.cache_clear()
+    for ending in ("svg", "html", "svg"):
+        assert "∂" in tg.draw(affine()).render(ending).decode()
+    said, = [record.getMessage() for record in caplog.records]
+    assert said.startswith("draw: Graphviz could not write svg: ")
+    assert "Laid out by tinygraph itself" in said
+    say_once.cache_clear()
+    with pytest.raises(tg.TinygraphError, match="could not write png"):
+        tg.draw(affine()).render("png")
 
 
 # --- plugins and notebooks ---------------------------------------------------------------------------------------

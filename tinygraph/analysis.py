@@ -223,7 +223,8 @@ class Graph:
             if type(parent) is Node:
                 source = self._of[parent]
                 self.edges.append(Edge(source, made, position, parent))
-                made.level = max(made.level, source.level + 1)
+                if source.level >= made.level:
+                    made.level = source.level + 1
                 inputs.append(source)
             else:
                 inputs.append(parent)

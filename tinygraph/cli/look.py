@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygraph.cli.common import add_json, add_picture, add_verb, answer, count, prepare, say, seed
+from tinygraph.cli.common import add_json, add_picture, add_step, add_verb, answer, count, prepare, say, seed, step_of
 from tinygraph.core.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -15,8 +17,13 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-9
 """A weight passes the gradient check where its mean absolute difference is below this."""
 
+SHOW = ("symbols", "shapes", "values", "all")
+MEASURES = ("flops", "bytes", "time", "grad_norm", "nan")
+"""What a picture can show and be coloured by; spelt out here, so that help needs no renderer. A test compares them."""
+
 STEPS = (1e-4, 1e-6)
 """The differences' steps: the lecture's, and one for weights that fail with it, since it may reach across a kink."""
+
 
 def add_check(verbs: Any) -> None:
     """Add the verb that checks gradients."""
@@ -37,14 +44,27 @@ def add_check(verbs: Any) -> None:
 def add_draw(verbs: Any) -> None:
     """Add the verb that draws."""
     verb = add_verb(verbs, "draw", _draw, "draw the graph of one step",
-                    "Draw the graph of one real step, forward and backward, with shapes, values and gradients.",
+                    "Draw the graph of one real step, forward and backward, with shapes, values and gradients; as\n"
+                    "html a page to step through.",
                     "tinygraph draw models/two_layer_net.py -o graph.svg",
+                    "tinygraph draw models/two_layer_net.py -o graph.html --open",
+                    "tinygraph draw models/two_layer_net.py --color-by flops --show shapes -o flops.png",
+                    "tinygraph draw models/two_layer_net.py --depth 1 -o layers.svg",
                     "tinygraph draw models/two_layer_net.py --data spiral --batch 1 -o graph.dot")
     verb.add_argument("-o", "--output", default="graph.svg", metavar="FILE",
-                      help="where to; the ending says the format: svg, png, pdf, dot (graph.svg)")
-    verb.add_argument("--batch", type=count, default=3, metavar="N", help="the first N training samples (3)")
-    verb.add_argument("--seed", type=seed, default=0, metavar="N", help="of the first weights (0)")
-    verb.add_argument("--show", action="store_true", help="open the file too")
+                      help="where to; the ending says the format: svg, png, pdf, html, dot, mmd, json or graphml "
+                           "(graph.svg)")
+    add_step(verb, batch=3)
+    verb.add_argument("--show", choices=SHOW, help="what is written beside the arrows (as much as the size allows)")
+    verb.add_argument("--forward-only", action="store_true", help="leave the backward pass out")
+    verb.add_argument("--depth", type=seed, metavar="N", help="how many levels of scopes are drawn open")
+    verb.add_argument("--collapse", action="append", metavar="PATTERN",
+                      help="draw scopes whose path matches, such as 'encoder/*' or '*', as one box each (repeatable)")
+    verb.add_argument("--no-collapse", action="store_true", help="draw each node, however many there are")
+    verb.add_argument("--fold-repeats", action="store_true", help="draw the first of equal stretches, and their number")
+    verb.add_argument("--color-by", choices=MEASURES, help="what the boxes' colours tell, with a legend")
+    verb.add_argument("--theme", choices=("light", "dark"), help="one for all readers (svg, html: what each prefers)")
+    verb.add_argument("--open", action="store_true", help="open the file too")
 
 
 def add_bench(verbs: Any) -> None:
@@ -140,20 +160,28 @@ def _check_graph(args: argparse.Namespace) -> int:
 
 def _draw(args: argparse.Namespace) -> int:
     from tinygraph.render.drawing import draw
-    from tinygraph.tensors import tensor
-    from tinygraph.training import loss_of
 
-    script, data, model = prepare(args)
-    x, t = tensor(data.x_train[:args.batch], name="x"), tensor(data.t_train[:args.batch], name="t")
+    script, _, loss = step_of(args)
     with script.blamed():
-        loss = loss_of(model, x, t)
         loss.backward()
-    draw(loss).save(args.output)
+    drawing = draw(loss, show=args.show, backward=False if args.forward_only else None, depth=args.depth,
+                   collapse=_collapse(args), fold_repeats=args.fold_repeats, color_by=args.color_by, theme=args.theme)
+    drawing.save(args.output)
+    if drawing.scene.note:
+        say(drawing.scene.note)
     print(args.output)
-    if args.show:
+    if args.open:
         import webbrowser
         webbrowser.open(Path(args.output).resolve().as_uri())
     return 0
+
+
+def _collapse(args: argparse.Namespace) -> Callable[[str], bool] | bool | None:
+    """What the options say of a scope's path: whether it is drawn as one box."""
+    if args.no_collapse:
+        return False
+    patterns: list[str] = args.collapse or []
+    return (lambda path: any(fnmatchcase(path, pattern) for pattern in patterns)) if patterns else None
 
 
 def _bench(args: argparse.Namespace) -> int:

@@ -75,14 +75,16 @@ class _Builder:
         self.wires: list[Wire] = []
         self.bundles: dict[tuple[str, str], list[_Value]] = {}
         self.uses: dict[Node, list[Edge]] = {}
+        folds = seen.folds
         for edge in graph.edges:
-            if not seen.folded(edge.target.id):
+            if not folds or not seen.folded(edge.target.id):
                 self.uses.setdefault(edge.node, []).append(edge)
         lines = [[graph.of(tensor) for tensor in line] for line in (hints.main, *hints.rows) if line]
         self.straight = len(lines) or 1
         self.rows = rows(graph, lines)
         self.blocks = seen.in_use()
-        self.homes = [self._home(node.id) for node in graph]
+        self.homes = [self._home(node.id) for node in graph] if self.blocks or folds else [
+            f"n{id}" for id in range(len(graph))]
         self.places = self._rows_of_boxes()
         self.framed = any(not block.closed for block in self.blocks)
         self.names = Names(graph, seen, hints)
@@ -104,13 +106,13 @@ class _Builder:
 
     def scene(self) -> Scene:
         """The finished description."""
-        for node in self.graph:
+        for node in self.graph.nodes:
             self._draw(node)
         for (source, target), values in self.bundles.items():
             self._draw_bundle(source, target, values)
         root = self.graph.roots[0]
         name = one_line(root.name or "") or self._text(root).plain
-        ops = sum(node.op is not None for node in self.graph)
+        ops = sum(node.node.op is not None for node in self.graph.nodes)
         groups = tuple(Group(f"g{block.id}", block.title, f"g{block.parent.id}" if block.parent else "", block.path)
                        for block in self.blocks if not block.closed)
         return Scene(f"Graph of {name}: {ops} op{'s' * (ops != 1)}", tuple(self.boxes.values()), self._framed(groups),
@@ -138,6 +140,8 @@ class _Builder:
 
     def _order(self) -> tuple[str, ...]:
         """The boxes at the beginning of the lines that were asked for."""
+        if self.straight == 1:
+            return ()
         entered = {wire.target for wire in self.wires}
         firsts = {box.row: box.id for box in reversed(self.boxes.values()) if 0 <= box.row < self.straight}
         order = tuple(firsts[row] for row in sorted(firsts) if firsts[row] not in entered)
@@ -168,7 +172,7 @@ class _Builder:
              alarm: bool = False) -> None:
         row = self.rows[node] if row is None else row
         frame = self._frame(node) if self.framed and kind != "root" else ""
-        self.boxes[id] = Box(id, kind, text, row, node, note, frame, alarm=alarm)
+        self.boxes[id] = Box(id, kind, text, row, node, note, frame, "", alarm)
 
     def _draw(self, node: GraphNode) -> None:
         """A node's own box, or that of its group, unless it is there already; and what leads from it."""
@@ -184,9 +188,11 @@ class _Builder:
                           alarm=node is self.graph.failed)
                 if not self.bare:
                     self._draw_constants(node, op)
-        for index, out in enumerate(node.outputs):
-            mark = f"{id}_{index}" if len(node.outputs) > 1 else f"{id}"
-            self._draw_value(node, out, home, mark)
+        if len(node.outputs) == 1:
+            self._draw_value(node, node.outputs[0], home, f"{id}")
+        else:
+            for index, out in enumerate(node.outputs):
+                self._draw_value(node, out, home, f"{id}_{index}")
 
     def _text(self, out: Node) -> Text:
         """How a value is written."""
@@ -240,6 +246,13 @@ class _Builder:
         """One value: a wire to its only use, or a wire to a fan-out point and one from there to each use."""
         if not home or out.value is MISSING:
             return
+        uses = self.uses.get(out)
+        if uses and len(uses) == 1 and out not in self.graph.roots and not self.seen.folded(node.id):
+            if home[0] == "n":  # what most values are: used once
+                self._wire(node, out, home, f"w{mark}", uses)
+                return
+            if self.homes[uses[0].target.id] == home:
+                return
         ends = self._ends(out, home)
         leaves = out in self.graph.roots and bool(ends or node.node.op)
         if home[0] == "g" or self.seen.folded(node.id):
@@ -269,7 +282,7 @@ class _Builder:
         if edges:
             target = self.homes[edges[0].target.id]
             line = row if self.places[target] == row else None
-            gradient = self.backward and any(map(flows, edges))
+            gradient = self.backward and (flows(edges[0]) if len(edges) == 1 else any(map(flows, edges)))
         else:
             target = f"r{id[1:]}"
             self._add(target, "root", (self._text(out).runs,), node.id, f"#{node.id}", row)

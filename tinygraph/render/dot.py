@@ -2,41 +2,28 @@
 
 A wire is a node of its own: a table with the text above, a line one point high for the forward pass (port f), another
 for the backward pass (port b), the text below. So Graphviz keeps room for the text, which it does not for the labels
-of twin edges.
+of twin edges. A wire without text is an edge for each of its lines.
 """
 
 from __future__ import annotations
 
 import functools
-import html
 import itertools
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from tinygraph.analysis import one_line
-from tinygraph.render.formula import Formula, Fraction, Run
+from tinygraph.render.labels import GAP, TABLE, caption, escaped, lettering, quoted, shafts, two_lines
 from tinygraph.render.layout import columns
-from tinygraph.render.metrics import SIZES, circle, letters, printed, wire_size
-from tinygraph.render.scene import COLOURS, Box, Group, Scene, Wire
+from tinygraph.render.metrics import circle, letters, wire_size
+from tinygraph.render.scene import COLOURS, Box, Group, Lines, Scene, Wire
 
 FONT = "DejaVu Sans"
 """Wide: where another font stands in for it there are gaps, and no overlaps."""
 
-_TABLE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
-_ROLES = {"name": COLOURS["ink"], "fact": COLOURS["quiet"], "gradient": COLOURS["backward"],
-          "amount": COLOURS["backward"], "alarm": COLOURS["highlight"]}
-
-GAP = 7
-"""Between the two lines of a wire (points)."""
-
-NBSP = "\N{NO-BREAK SPACE}"
-"""Stands for a space at the end of a run, which SVG would drop."""
-
 _INNER = ("op", "fan", "group")
 
-SPACERS = 8
-"""Empty cells on either side of a fraction: they take the width that would stretch its bar."""
+_BACKWARD = COLOURS["backward"]
 
 
 def dot(scene: Scene, background: str = "transparent") -> str:
@@ -46,77 +33,158 @@ def dot(scene: Scene, background: str = "transparent") -> str:
     >>> tg.draw(tg.tensor(1.0, name="<b>")).source.count("&lt;b&gt;")
     1
     """
-    space = 0.2 if scene.dense else 0.6
-    label = _caption(scene)
+    label = caption(scene)
     head = [
         "digraph G {",
-        f'  graph [rankdir=LR, bgcolor="{background}", splines=spline, nodesep=0.12, ranksep={space}, pad=0.15, '
-        f'class="tinygraph", fontname="{FONT}"{label}]',
+        f'  graph [rankdir=LR, bgcolor="{background}", splines=spline, nodesep=0.12, '
+        f'ranksep={0.2 if scene.dense else 0.6}, pad=0.15, class="tinygraph", fontname="{FONT}"'
+        f'{f", labelloc=b, labeljust=l, label=<{label}>" if label else ""}]',
         f'  node [shape=plain, fontname="{FONT}", fontsize=13, fontcolor="{COLOURS["ink"]}"]',
         f'  edge [arrowsize=0.65, penwidth=1, color="{COLOURS["ink"]}"]',
     ]
-    kinds = {box.id: box.kind for box in scene.boxes}
-    straight = {box.row for box in scene.boxes if box.kind in ("op", "group")}
-    gradients = {end for wire in scene.wires if wire.gradient for end in (wire.source, wire.target)}
-    sides = _sides(scene)
-    framed: dict[str, list[str]] = {id: [] for id in ("", *(group.id for group in scene.groups))}
-    for box in scene.boxes:
-        row = f', group="row{box.row}"' if box.row in straight else ""
-        shafts = sum(1 + wire.gradient for wire in sides[box.id].below) if box.id in sides else 0
-        text = _op(box, shafts) if box.kind == "op" else _group(box) if box.kind == "group" else _fan(
-            box) if box.kind == "fan" else _end(box, box.id in gradients)
-        framed[box.group].append(f"  {box.id} [{text}{row}]")
-    entries = _entries(scene, sides)
-    ways = _ways(scene, kinds)
-    frames = {box.id: box.group for box in scene.boxes} | {wire.id: wire.group for wire in scene.wires}
-    # Side inputs end one below the other, or the lines from one would have to go around the text of another.
-    wide = {wire.id: max(wire_size(peer)[0] for peer in each.below) for each in sides.values() for wire in each.below}
-    for wire in scene.wires:
-        into = ", minlen=3" if wire.target in sides and wire.group != frames[wire.target] and not wire.side else ""
-        nodes, edges = _wire(wire, kinds, entries.get(wire.id), scene.straight, into, ways.get(wire.id, 0),
-                             wide.get(wire.id, 24.0))
-        framed[wire.group] += nodes
-        framed[""] += edges
-    for above, main, below in sides.values():
-        _stack([_stands_for(wire) for wire in (*above, main, *below)], frames, framed)
-    if scene.order:
-        _stack(scene.order, frames, framed)
-    for group in reversed(scene.groups):
-        framed[group.parent] += _cluster(group, framed[group.id])
-    return "\n".join([*head, *framed[""], "}", ""])
+    return "\n".join([*head, *_Printer(scene).lines(), "}", ""])
 
 
-def _stack(ids: Sequence[str], frames: dict[str, str], framed: dict[str, list[str]]) -> None:
-    """Have nodes stand one below the other, which Graphviz takes where all of them stand in one frame."""
-    around = {frames[id] for id in ids}
-    if len(around) == 1:
-        framed[around.pop()].append(f"  {{rank=same; {' -> '.join(ids)} [style=invis]}}")
+class _Sides(NamedTuple):
+    """An op's side inputs and where they stand, seen from the wire of its own line."""
+
+    above: list[Wire]
+    main: Wire
+    below: list[Wire]
 
 
-def _cluster(group: Group, lines: list[str]) -> list[str]:
-    quiet = COLOURS["quiet"]
-    title = f'<FONT COLOR="{quiet}" POINT-SIZE="14">{_escaped(one_line(group.title, 60))}</FONT>'
-    return [f"  subgraph cluster_{group.id} {{",
-            f'  graph [id="{group.id}", class="frame", style="rounded,dashed", color="{quiet}", labeljust=l, '
-            f"margin=10, label=<{title or ' '}>]", *lines, "  }"]
+class _Printer:
+    """Prints the boxes and wires of one scene, each in the frame that it stands in.
+
+    Attributes:
+        kinds: Of the boxes, by id.
+        inner: The ids of boxes that lines touch at their rims.
+        sides: By an op's box: its side inputs.
+        entries: By a side input's wire: where on its op its two lines end.
+        ways: By a long wire: how many waypoints it goes through.
+        wide: By a side input's wire: how wide its text is at least (points).
+        framed: The lines by the group that they stand in.
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.kinds = {box.id: box.kind for box in scene.boxes}
+        self.inner = {id for id, kind in self.kinds.items() if kind in _INNER}
+        self.sides = _sides(scene)
+        self.entries = _entries(scene, self.sides)
+        self.ways = _ways(scene, self.kinds)
+        # Side inputs end one below the other, or the lines from one would have to go around the text of another.
+        self.wide = {wire.id: max(wire_size(peer)[0] for peer in each.below)
+                     for each in self.sides.values() for wire in each.below}
+        self.frames = {box.id: box.group for box in scene.boxes} if scene.groups else {}
+        self.framed: dict[str, list[str]] = {id: [] for id in ("", *(group.id for group in scene.groups))}
+
+    def lines(self) -> list[str]:
+        """Everything between the braces."""
+        scene, framed = self.scene, self.framed
+        straight = {box.row for box in scene.boxes if box.kind in ("op", "group")}
+        gradients = {end for wire in scene.wires if wire.gradient for end in (wire.source, wire.target)}
+        for box in scene.boxes:
+            row = f', group="row{box.row}"' if box.row in straight else ""
+            framed[box.group].append(f"  {box.id} [{self._box(box, box.id in gradients)}{row}]")
+        for wire in scene.wires:
+            (self._wire if wire.above or wire.below else self._arrows)(wire)
+        frames = self.frames | {wire.id: wire.group for wire in scene.wires} if scene.groups else {}
+        for above, main, below in self.sides.values():
+            # Next to the op stands the wire, or where that has no text the box it comes from.
+            self._stack([wire.id if wire.texts else wire.source for wire in (*above, main, *below)], frames)
+        if scene.order:
+            self._stack(scene.order, frames)
+        for group in reversed(scene.groups):
+            framed[group.parent] += _cluster(group, framed[group.id])
+        return framed[""]
+
+    def _stack(self, ids: Sequence[str], frames: dict[str, str]) -> None:
+        """Have nodes stand one below the other, which Graphviz takes where all of them stand in one frame."""
+        around = {frames.get(id, "") for id in ids}
+        if len(around) == 1:
+            self.framed[around.pop()].append(f"  {{rank=same; {' -> '.join(ids)} [style=invis]}}")
+
+    def _box(self, box: Box, gradient: bool) -> str:
+        """The attributes of a box.
+
+        gradient: whether one begins or ends there
+        """
+        if box.kind == "op":
+            count = sum(1 + wire.gradient for wire in self.sides[box.id].below) if box.id in self.sides else 0
+            shape, label = _symbol(box.text, count)
+            return f"{shape}, {_named(box)}, {_coloured(box.fill or 'op', box.alarm)}, {label}"
+        if box.kind == "fan":
+            return f'shape=point, width=0.06, id="{box.id}", class="fan", color="{COLOURS["ink"]}"'
+        return _group(box) if box.kind == "group" else _end(box, gradient)
+
+    def _ends(self, wire: Wire) -> tuple[str, str, str, str]:
+        """Where the lines of a wire begin and end: forward, then backward."""
+        source, target = wire.source, wire.target
+        tail = head = back_at = back_from = ""
+        if source in self.inner:
+            tail = back_at = source
+        else:
+            tail, back_at = (f"{source}:f:e", f"{source}:b:e") if wire.gradient else (f"{source}:e", "")
+        if wire.id in self.entries:
+            head, back_from = self.entries[wire.id]
+        elif target in self.inner:
+            head = back_from = target
+        else:
+            head, back_from = (f"{target}:f:w", f"{target}:b:w") if wire.gradient else (f"{target}:w", "")
+        return tail, head, back_at, back_from
+
+    def _weight(self, wire: Wire) -> int:
+        if wire.row is None:
+            return 1 if wire.passive else 2
+        return 20 if wire.row < self.scene.straight else 5
+
+    def _into(self, wire: Wire) -> str:
+        """What keeps a wire left of the frame that it leads into."""
+        outside = self.frames and wire.group != self.frames[wire.target]
+        return ", minlen=3" if outside and wire.target in self.sides and not wire.side else ""
+
+    def _arrows(self, wire: Wire) -> None:
+        """A wire without text."""
+        tail, head, back_at, back_from = self._ends(wire)
+        rest = f"weight={self._weight(wire)}{self._into(wire)}]"
+        arrow = "dir=none, " if self.kinds[wire.target] == "fan" else ""
+        colour = f'color="{COLOURS["quiet"]}", ' if wire.passive else ""
+        edges = self.framed[""]
+        edges.append(f'  {tail} -> {head} [{arrow}class="forward {wire.id}", {colour}{rest}')
+        if wire.gradient:
+            look = f'dir=back, class="backward {wire.id}", color="{_BACKWARD}"'
+            edges.append(f"  {back_at} -> {back_from} [{look}, {rest}")
+
+    def _wire(self, wire: Wire) -> None:
+        """The nodes that stand for a wire with text, and the edges to, between and from them."""
+        id, ink, ways = wire.id, COLOURS["quiet" if wire.passive else "ink"], self.ways.get(wire.id, 0)
+        weight, into = self._weight(wire), self._into(wire)
+        tail, head, back_at, back_from = self._ends(wire)
+        arrow = "dir=none, " if self.kinds[wire.target] == "fan" else ""
+        # Its lines: the port that they go through, where they begin and end, and their arrows at either end.
+        lanes = [("f", tail, head, "dir=none, ", arrow, f'class="forward {id}", color="{ink}", weight={weight}')]
+        if wire.gradient:
+            look = f'class="backward {id}", color="{_BACKWARD}", weight={weight}'
+            lanes.append(("b", back_at, back_from, "dir=back, ", "dir=none, ", look))
+        # Between the two lines, so that neither pulls a box to its own height. A frame pulls with 128.
+        if wire.gradient and wire.row is not None and (self.kinds[wire.source] != "fan" or ways):
+            start, end = (box if box in self.inner else f"{box}:m:{side}"
+                          for box, side in ((wire.source, "e"), (wire.target, "w")))
+            lanes.append(("m", start, end, "", "", f"style=invis, weight={1000 if weight == 20 else 10}"))
+        row = f', group="row{wire.row}"' if wire.row is not None else ""
+        label = shafts(wire, ink, int(self.wide.get(id, 24)))
+        self.framed[wire.group].append(f'  {id} [id="{id}", class="wire"{row}, label=<{label}>]')
+        stops = [id, *(f"{id}_{n}" for n in range(ways))]
+        self.framed[wire.group] += [f'  {way} [class="way {id}", label=<{TABLE}{two_lines(ink, 1)}</TABLE>>]'
+                                    for way in stops[1:]]
+        for port, start, end, first, last, look in lanes:
+            edges = [f"  {start} -> {id}:{port}:w [{first}{look}]"]
+            edges += [f"  {a}:{port}:e -> {b}:{port}:w [dir=none, {look}]" for a, b in itertools.pairwise(stops)]
+            self.framed[""] += [*edges, f"  {stops[-1]}:{port}:e -> {end} [{last}{look}{into}]"]
 
 
-def _caption(scene: Scene) -> str:
-    """What stands under the picture: the legend of its colours, and what it says about itself."""
-    rows = []
-    if scene.legend is not None:
-        cells = [f"<TD>{_fact(scene.legend.title)}  </TD>"]
-        for colour, meaning in scene.legend.entries:
-            cells.append(f'<TD WIDTH="16" HEIGHT="12" BORDER="1" COLOR="{COLOURS["ink"]}" '
-                         f'BGCOLOR="{COLOURS[colour]}"></TD><TD> {_fact(meaning)}   </TD>')
-        rows.append(f"<TR><TD>{_TABLE}<TR>{''.join(cells)}</TR></TABLE></TD></TR>")
-    if scene.note:
-        rows.append(f'<TR><TD ALIGN="LEFT">{_fact(scene.note)}</TD></TR>')
-    return f", labelloc=b, labeljust=l, label=<{_TABLE}{''.join(rows)}</TABLE>>" if rows else ""
-
-
-def _fact(text: str) -> str:
-    return f'<FONT COLOR="{COLOURS["quiet"]}" POINT-SIZE="11">{_escaped(text)}</FONT>'
+# --- where wires go ---------------------------------------------------------------------------------------------------
 
 
 def _ways(scene: Scene, kinds: dict[str, str]) -> dict[str, int]:
@@ -131,24 +199,17 @@ def _ways(scene: Scene, kinds: dict[str, str]) -> dict[str, int]:
             if wire.texts and wire.row is not None and wire.row < scene.straight and kinds[wire.source] == "fan"}
 
 
-class _Sides(NamedTuple):
-    """An op's side inputs and where they stand, seen from the wire of its own line."""
-
-    above: list[Wire]
-    main: Wire
-    below: list[Wire]
-
-
 def _sides(scene: Scene) -> dict[str, _Sides]:
     """The side inputs by their op's box, where it has a line of its own.
 
     Data with a wire of its own stands above the line: below, its name would be in the way of the wires that lead from
     there to the op before.
     """
-    main = {wire.target: wire for wire in scene.wires if wire.row is not None}
+    side = [wire for wire in scene.wires if wire.side]
+    main = {wire.target: wire for wire in scene.wires if wire.row is not None} if side else {}
     found: dict[str, _Sides] = {}
-    for wire in scene.wires:
-        if wire.side and wire.target in main:
+    for wire in side:
+        if wire.target in main:
             sides = found.setdefault(wire.target, _Sides([], main[wire.target], []))
             (sides.above if wire.passive and wire.texts else sides.below).append(wire)
     return found
@@ -156,7 +217,7 @@ def _sides(scene: Scene) -> dict[str, _Sides]:
 
 def _entries(scene: Scene, sides: dict[str, _Sides]) -> dict[str, tuple[str, str]]:
     """By a side input's wire: where on its op its two lines end; those from below in order from left to right."""
-    circles = {box.id for box in scene.boxes if circle(box)}
+    circles = {box.id for box in scene.boxes if box.id in sides and circle(box.text)}
     entries = {}
     for target, (above, _, below) in sides.items():
         entries.update({wire.id: (f"{target}:{'nw' if target in circles else 'n'}", "") for wire in above})
@@ -171,183 +232,63 @@ def _entries(scene: Scene, sides: dict[str, _Sides]) -> dict[str, tuple[str, str
     return entries
 
 
-def _stands_for(wire: Wire) -> str:
-    """The node next to the op: the wire's own, or where it has no text the box it comes from."""
-    return wire.id if wire.texts else wire.source
+# --- boxes ------------------------------------------------------------------------------------------------------------
 
 
-def _op(box: Box, shafts: int) -> str:
-    """A circle, or for a longer symbol a rounded box with a port in its lower edge for each line from below."""
-    style = _style(box)
-    texts = [letters(line) for line in box.text]
-    if known := circle(box):
+@functools.lru_cache(maxsize=1024)
+def _symbol(lines: Lines, shafts: int) -> tuple[str, str]:
+    """The shape of an op's box, and the label in it."""
+    texts = [letters(line) for line in lines]
+    if known := circle(lines):
         size, width = known
-        return (f"shape=circle, fixedsize=true, width={width}, style=filled, fontsize={size}, {style}, "
-                f"label=<{_escaped(texts[0])}>")
+        return (f"shape=circle, fixedsize=true, width={width}, style=filled, fontsize={size}",
+                f"label=<{escaped(texts[0])}>")
     span = max(shafts, 1)
-    label = f'<TR><TD COLSPAN="{span}" CELLPADDING="7">{"<BR/>".join(map(_escaped, texts))}</TD></TR>'
+    label = f'<TR><TD COLSPAN="{span}" CELLPADDING="7">{"<BR/>".join(map(escaped, texts))}</TD></TR>'
     ports = "".join(f'<TD PORT="p{i}" HEIGHT="1" WIDTH="12"></TD>' for i in range(shafts))
     label += f"<TR>{ports}</TR>" if shafts else ""
-    return f'shape=box, style="rounded,filled", margin=0, {style}, label=<{_TABLE}{label}</TABLE>>'
+    return 'shape=box, style="rounded,filled", margin=0', f"label=<{TABLE}{label}</TABLE>>"
 
 
-def _style(box: Box) -> str:
-    fill = COLOURS[box.fill or ("group" if box.kind == "group" else "op")]
-    line, width = (COLOURS["highlight"], 2) if box.alarm else (COLOURS["ink"], 1)
-    return (f'id="{box.id}", class="{box.kind}", tooltip="{_quoted(box.tip)}", color="{line}", fillcolor="{fill}", '
-            f"penwidth={width}")
+@functools.lru_cache(maxsize=64)
+def _coloured(fill: str, alarm: bool) -> str:
+    line, width = ("highlight", 2) if alarm else ("ink", 1)
+    return f'color="{COLOURS[line]}", fillcolor="{COLOURS[fill]}", penwidth={width}'
+
+
+def _named(box: Box) -> str:
+    return f'id="{box.id}", class="{box.kind}", tooltip="{quoted(box.tip if box.remarks else box.note)}"'
 
 
 def _group(box: Box) -> str:
     """A collapsed group: a double box."""
-    rows = "".join(f'<TR><TD CELLPADDING="2">{_text(line)}</TD></TR>' for line in box.text)
-    return (f'shape=box, style="rounded,filled", peripheries=2, margin=0.08, {_style(box)}, '
-            f"label=<{_TABLE}{rows}</TABLE>>")
-
-
-def _fan(box: Box) -> str:
-    return f'shape=point, width=0.06, id="{box.id}", class="fan", color="{COLOURS["ink"]}"'
+    rows = "".join(f'<TR><TD CELLPADDING="2">{lettering(line)}</TD></TR>' for line in box.text)
+    return (f'shape=box, style="rounded,filled", peripheries=2, margin=0.08, {_named(box)}, '
+            f"{_coloured(box.fill or 'group', box.alarm)}, label=<{TABLE}{rows}</TABLE>>")
 
 
 def _end(box: Box, gradient: bool) -> str:
     """A text, and where a gradient ends there too the ports of the two lines beside it, in the middle of its height."""
     size = 13 if box.kind == "constant" else 17
     colour = COLOURS["quiet"] if box.kind == "constant" else COLOURS["ink"]
-    rows = "".join(f'<TR><TD CELLPADDING="1">{_text(line, size, colour)}</TD></TR>' for line in box.text)
+    rows = "".join(f'<TR><TD CELLPADDING="1">{lettering(line, size, colour)}</TD></TR>' for line in box.text)
     look = f' BGCOLOR="{COLOURS[box.fill]}"' if box.fill else ""
     look += f' BORDER="2" COLOR="{COLOURS["highlight"]}"' if box.alarm else ' BORDER="0"'
     table = f'<TABLE STYLE="ROUNDED"{look} CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">{rows}</TABLE>'
     if not (box.fill or box.alarm):
-        table = f"{_TABLE}{rows}</TABLE>"
+        table = f"{TABLE}{rows}</TABLE>"
     if gradient:
         label = f'<TD ROWSPAN="5">{table}</TD>'
         heights = [(9, ""), (1, ' PORT="f"'), (GAP, ' PORT="m"'), (1, ' PORT="b"'), (9, "")]
         cells = [f'<TD{port} HEIGHT="{height}" WIDTH="1"></TD>' for height, port in heights]
         first = f"{cells[0]}{label}" if box.kind == "root" else f"{label}{cells[0]}"
-        table = f"{_TABLE}<TR>{first}</TR>{''.join(f'<TR>{cell}</TR>' for cell in cells[1:])}</TABLE>"
-    return f'id="{box.id}", class="{box.kind}", tooltip="{_quoted(box.tip)}", label=<{table}>'
+        table = f"{TABLE}<TR>{first}</TR>{''.join(f'<TR>{cell}</TR>' for cell in cells[1:])}</TABLE>"
+    return f"{_named(box)}, label=<{table}>"
 
 
-def _wire(wire: Wire, kinds: dict[str, str], entry: tuple[str, str] | None, straight: int, into: str,
-          ways: int, wide: float) -> tuple[list[str], list[str]]:
-    """The nodes that stand for a wire, if any do, and the edges to, between and from them.
-
-    entry: where they end   straight: how many rows are main lines   into: keeps it left of the frame that it leads into
-    ways: how many waypoints it goes through after its text   wide: how wide its text is at least (points)
-    """
-    ink = COLOURS["quiet" if wire.passive else "ink"]
-    main = wire.row is not None and wire.row < straight
-    weight = 20 if main else 5 if wire.row is not None else 1 if wire.passive else 2
-    tail, back_at = _ports(wire.source, kinds, wire.gradient, "e")
-    head, back_from = entry or _ports(wire.target, kinds, wire.gradient, "w")
-    arrow = "dir=none, " if kinds[wire.target] == "fan" else ""
-    forward = f'class="forward {wire.id}", color="{ink}", weight={weight}'
-    backward = f'class="backward {wire.id}", color="{COLOURS["backward"]}", weight={weight}'
-    if not wire.texts:
-        edges = [f"  {tail} -> {head} [{arrow}{forward}{into}]"]
-        if wire.gradient:
-            edges.append(f"  {back_at} -> {back_from} [dir=back, {backward}{into}]")
-        return [], edges
-    # Its lines: the port that they go through, where they begin and end, and their arrows at either end.
-    lanes = [("f", tail, head, "dir=none, ", arrow, forward)]
-    if wire.gradient:
-        lanes.append(("b", back_at, back_from, "dir=back, ", "dir=none, ", backward))
-    # Between the two lines, so that neither pulls a box to its own height. A frame pulls with 128.
-    if wire.gradient and wire.row is not None and (kinds[wire.source] != "fan" or ways):
-        start, end = (box if kinds[box] in _INNER else f"{box}:m:{side}"
-                      for box, side in ((wire.source, "e"), (wire.target, "w")))
-        lanes.append(("m", start, end, "", "", f"style=invis, weight={1000 if main else 10}"))
-    group = f', group="row{wire.row}"' if wire.row is not None else ""
-    nodes = [f'  {wire.id} [id="{wire.id}", class="wire"{group}, label=<{_shafts(wire, ink, int(wide))}>]']
-    nodes += [f'  {wire.id}_{n} [class="way {wire.id}", label=<{_TABLE}{_two_lines(ink, 1)}</TABLE>>]'
-              for n in range(ways)]
-    stops = [wire.id, *(f"{wire.id}_{n}" for n in range(ways))]
-    edges = []
-    for port, start, end, first, last, look in lanes:
-        edges.append(f"  {start} -> {wire.id}:{port}:w [{first}{look}]")
-        edges += [f"  {a}:{port}:e -> {b}:{port}:w [dir=none, {look}]" for a, b in itertools.pairwise(stops)]
-        edges.append(f"  {stops[-1]}:{port}:e -> {end} [{last}{look}{into}]")
-    return nodes, edges
-
-
-def _ports(box: str, kinds: dict[str, str], gradient: bool, side: str) -> tuple[str, str]:
-    """Where the lines of a wire touch a box, forward and backward."""
-    if kinds[box] in _INNER:
-        return box, box
-    return (f"{box}:f:{side}", f"{box}:b:{side}") if gradient else (f"{box}:{side}", "")
-
-
-def _shafts(wire: Wire, ink: str, wide: int) -> str:
-    above = "".join(f"<TR><TD>{_line(line)}</TD></TR>" for line in wire.above)
-    if not wire.gradient:
-        return f'{_TABLE}{above}<TR><TD PORT="f" HEIGHT="1" WIDTH="{wide}" BGCOLOR="{ink}"></TD></TR></TABLE>'
-    below = "".join(f"<TR><TD>{_line(line)}</TD></TR>" for line in wire.below)
-    return f"{_TABLE}{above}{_two_lines(ink, wide)}{below}</TABLE>"
-
-
-def _two_lines(ink: str, width: int) -> str:
-    """The rows of a table that are a wire's two lines, and the gap between them."""
-    return (f'<TR><TD PORT="f" HEIGHT="1" WIDTH="{width}" BGCOLOR="{ink}"></TD></TR><TR><TD PORT="m" HEIGHT="{GAP}">'
-            f'</TD></TR><TR><TD PORT="b" HEIGHT="1" BGCOLOR="{COLOURS["backward"]}"></TD></TR>')
-
-
-def _line(line: Formula) -> str:
-    """One line of text, or a table of two rows where it has fractions."""
-    if not any(isinstance(piece, Fraction) for piece in line):
-        return _text(line)
-    above: list[str] = []
-    below: list[str] = []
-    for fraction, pieces in itertools.groupby(line, lambda piece: isinstance(piece, Fraction)):
-        if not fraction:
-            text = tuple(piece for piece in pieces if isinstance(piece, Run))
-            if above and text[0].text[:1].isalnum():
-                text = (Run(" ", role=text[0].role), *text)
-            above.append(f'<TD ROWSPAN="2" CELLPADDING="1">{_text(text)}</TD>')
-            continue
-        for piece in pieces:
-            assert isinstance(piece, Fraction)
-            if above and "ROWSPAN" not in above[-1]:  # or two bars would read as one
-                above.append('<TD ROWSPAN="2" WIDTH="5"></TD>')
-            colour = _ROLES[piece.above[0].role]
-            above.append(f'<TD SIDES="B" BORDER="1" COLOR="{colour}" CELLPADDING="1">{_text(piece.above)}</TD>')
-            below.append(f'<TD CELLPADDING="1">{_text(piece.below)}</TD>')
-    space = "<TD></TD>" * SPACERS
-    return f"{_TABLE}<TR>{space}{''.join(above)}{space}</TR><TR>{space}{''.join(below)}{space}</TR></TABLE>"
-
-
-def _text(line: Formula, size: float | None = None, colour: str | None = None) -> str:
-    """Runs of text, neighbours of one size and colour in one FONT."""
-    parts: list[str] = []
-    last = ""
-    for run in line:
-        if isinstance(run, Run):
-            font, text = _run(run, size, colour)
-            if font == last:
-                parts[-1] = f"{parts[-1].removesuffix('</FONT>')}{text}</FONT>"
-            else:
-                parts.append(f"{font}{text}</FONT>")
-                last = font
-    return "".join(parts)
-
-
-@functools.lru_cache(maxsize=4096)
-def _run(run: Run, size: float | None, colour: str | None) -> tuple[str, str]:
-    """The FONT of a run, and what stands in it."""
-    text = _escaped(printed(run.text))
-    text = f"<I>{text}</I>" if run.italic else text
-    text = f"<B>{text}</B>" if run.bold else text
-    own = run.role != "name"
-    colour = _ROLES[run.role] if own or not colour else colour
-    return f'<FONT COLOR="{colour}" POINT-SIZE="{SIZES[run.role] if own or not size else size:g}">', text
-
-
-@functools.lru_cache(maxsize=4096)
-def _escaped(text: str) -> str:
-    """A text inside an HTML-like label, where Graphviz fails at a lone square bracket and reads backslash escapes."""
-    spaced = re.sub(r"^ +| +$", lambda spaces: NBSP * len(spaces[0]), text)
-    return html.escape(spaced).replace("]", "&#93;").replace("\\", "\\\\")
-
-
-def _quoted(text: str) -> str:
-    """A text inside a quoted attribute, where Graphviz reads escapes, and entities in what it writes as SVG."""
-    return html.escape(text).replace("\\", "\\\\")
+def _cluster(group: Group, lines: list[str]) -> list[str]:
+    quiet = COLOURS["quiet"]
+    title = f'<FONT COLOR="{quiet}" POINT-SIZE="14">{escaped(one_line(group.title, 60))}</FONT>'
+    return [f"  subgraph cluster_{group.id} {{",
+            f'  graph [id="{group.id}", class="frame", style="rounded,dashed", color="{quiet}", labeljust=l, '
+            f"margin=10, label=<{title or ' '}>]", *lines, "  }"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import secrets
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +45,8 @@ class Drawing:
     @functools.cached_property
     def source(self) -> str:
         """The picture in DOT, the language of Graphviz; needs nothing installed."""
-        return dot(self.scene)
+        with _collector_at_rest():
+            return dot(self.scene)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the picture in the format that the ending names, or the graph.
@@ -136,12 +139,27 @@ def draw(root: Handle | Graph, *, show: str | None = None, backward: bool | None
     >>> tg.draw(x * x + x, backward=True)
     <drawing of 3 nodes; .save('graph.svg') writes it>
     """
-    if not isinstance(root, Graph):
-        root = graph(root)
     if seed is not None and backward is False:
         raise ArgumentError(f"draw: a seed is for the backward pass, which backward=False leaves out{here()}")
-    return Drawing(*picture(root, show, backward, seed, hints, depth=depth, collapse=collapse,
-                            fold_repeats=fold_repeats, color_by=color_by, notes=notes, theme=theme))
+    with _collector_at_rest():
+        return Drawing(*picture(root if isinstance(root, Graph) else graph(root), show, backward, seed, hints,
+                                depth=depth, collapse=collapse, fold_repeats=fold_repeats, color_by=color_by,
+                                notes=notes, theme=theme))
+
+
+@contextmanager
+def _collector_at_rest() -> Iterator[None]:
+    """Without the collector of circular garbage: a picture is thousands of small objects and none of them in a circle.
+
+    Each of its passes would go over all objects of the program, which takes longer than the drawing.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def display(thing: Handle | Graph) -> dict[str, str]:

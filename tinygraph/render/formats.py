@@ -19,6 +19,11 @@ from tinygraph.render.dot import FONT, dot
 from tinygraph.render.scene import COLOURS, Scene
 from tinygraph.render.svg import svg as svg_without_graphviz
 
+
+class LayoutError(TinygraphError):
+    """Graphviz is there and failed, as it does on some dense graphs."""
+
+
 Renderer: TypeAlias = Callable[[Any], bytes]
 """Takes a scene, or the whole drawing, and gives the content of a file."""
 
@@ -111,7 +116,7 @@ def as_svg(scene: Scene) -> bytes:
     style = "" if scene.theme else _style()
     try:
         svg = graphviz(scene, "svg").decode()
-    except MissingDependencyError as error:
+    except (MissingDependencyError, LayoutError) as error:
         say_once(str(error))
         check_size(scene)
         return _themed(svg_without_graphviz(scene, style, FAMILY, PAPER), scene).encode()
@@ -175,4 +180,4 @@ def graphviz(scene: Scene, format: str) -> bytes:
             '.save("graph.dot") work without it, and .save("graph.svg") in a plainer layout') from error
     except CalledProcessError as error:
         said = error.stderr.decode(errors="replace").strip().partition("\n")[0] if error.stderr else str(error)
-        raise TinygraphError(f"draw: Graphviz could not write {format}: {said}") from error
+        raise LayoutError(f"draw: Graphviz could not write {format}: {said}") from error

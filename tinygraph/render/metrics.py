@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import re
+import textwrap
 import unicodedata
 
 from tinygraph.render.formula import Formula, Fraction, Run
-from tinygraph.render.scene import Box, Wire
+from tinygraph.render.scene import Box, Lines, Wire
 
 SIZES = {"name": 14.0, "fact": 10.0, "gradient": 12.0, "amount": 10.5, "alarm": 10.0}
 """The size of a run of text by its role (points)."""
 
 TWIN = 4.0
 """Each line of a pair lies so far from the middle (points)."""
+
+NOTE = 110
+"""So many characters of a note stand in a line."""
 
 BOLD = 1.14
 """How much wider bold letters are."""
@@ -39,6 +44,11 @@ def width(text: str, size: float, bold: bool = False) -> float:
             known = 100 if wide else 0 if unicodedata.combining(character) else 65
         hundredths += known
     return hundredths / 100 * size * (BOLD if bold else 1)
+
+
+def wrapped(note: str) -> list[str]:
+    """What stands under a picture, in lines that make it no wider than a page."""
+    return textwrap.wrap(note, NOTE)
 
 
 _HYPHENS = re.compile(r"(?<![^\s(,])-(?=[\d.]|inf)")
@@ -89,11 +99,12 @@ def letters(line: Formula) -> str:
     return "".join(run.text for run in line if isinstance(run, Run))
 
 
-def circle(box: Box) -> tuple[int, float] | None:
+@functools.lru_cache(maxsize=1024)
+def circle(symbol: Lines) -> tuple[int, float] | None:
     """The size of an op's letters (points) and its circle's diameter (inches); None where it stands in a box."""
-    if box.kind != "op" or len(box.text) != 1 or len(letters(box.text[0])) > CIRCLE:
+    if len(symbol) != 1 or len(letters(symbol[0])) > CIRCLE:
         return None
-    return {1: (16, 0.5), 2: (14, 0.58), 3: (14, 0.58)}.get(len(letters(box.text[0])), (12, 0.6))
+    return {1: (16, 0.5), 2: (14, 0.58), 3: (14, 0.58)}.get(len(letters(symbol[0])), (12, 0.6))
 
 
 def end_size(box: Box) -> float:
@@ -105,7 +116,7 @@ def box_size(box: Box) -> tuple[float, float]:
     """How wide and how high a box is (points)."""
     if box.kind == "fan":
         return 4.0, 4.0
-    if known := circle(box):
+    if box.kind == "op" and (known := circle(box.text)):
         return 72 * known[1], 72 * known[1]
     if box.kind == "op":
         return 16 + max(width(letters(line), 13) for line in box.text), 16 + 16 * len(box.text)

@@ -103,15 +103,16 @@ class Names:
     def _find_same(self) -> None:
         """By value without a name: the one whose derivative is its own, since its only use hands that on unchanged."""
         uses: dict[Node, Edge | None] = {}
-        for edge in self.graph.edges:
+        for edge in self.graph.edges if self._letters else ():
             uses[edge.node] = None if edge.node in uses else edge
-        for node in reversed(self.graph.nodes):
-            out, use = node.node, uses.get(node.node)
-            if use is None or out.op is None or out.name or out in self.graph.roots:
+        for id in reversed(self._letters):
+            out = self.graph[id].node
+            use = uses.get(out)
+            if use is None or use.target.id not in self._letters or out.name or out in self.graph.roots:
                 continue
             result = use.target.node
             unchanged = on_card(use) == ARRIVING and not isinstance(result.value, tuple)
-            if unchanged and use.target.id in self._letters and result.value.shape == out.value.shape:
+            if unchanged and result.value.shape == out.value.shape:
                 self._same[out] = self._same.get(result, result)
 
     def _name(self, node: GraphNode) -> None:

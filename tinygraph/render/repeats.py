@@ -38,6 +38,8 @@ def runs(steps: Sequence[int], least: int = 3) -> list[Run]:
         cover = np.where(repeats >= least, repeats * p, 0)
         better = np.flatnonzero(cover > covered[:n - p])
         covered[better], period[better] = cover[better], p
+        if covered[0] == n:  # no other covers more
+            break
     found = []
     place = 0
     while place < n:

@@ -23,15 +23,24 @@ def rows(graph: Graph, lines: Sequence[Sequence[GraphNode]] = ()) -> list[int]:
             found[node.id] = count
     count = len(lines)
     for node in reversed(graph.nodes):
-        if found[node.id] < 0:
-            found[node.id] = count
+        row = found[node.id]
+        if row < 0:
+            row = found[node.id] = count
             count += 1
-        if any(isinstance(i, GraphNode) and found[i.id] == found[node.id] for i in node.inputs):
-            continue
-        free = [i for i in node.inputs if isinstance(i, GraphNode) and found[i.id] < 0]
-        computed = [i for i in free if i.node.op is not None]
-        if computed or (free and leading(node) is None):
-            found[(computed or free)[0].id] = found[node.id]
+        heir = leaf = None
+        for i in node.inputs:
+            if isinstance(i, GraphNode):
+                if found[i.id] == row:
+                    break
+                if found[i.id] < 0 and i.node.op is None:
+                    leaf = leaf or i
+                elif found[i.id] < 0:
+                    heir = heir or i
+        else:
+            if heir is None and leaf is not None and leading(node) is None:
+                heir = leaf
+            if heir is not None:
+                found[heir.id] = row
     return found
 
 

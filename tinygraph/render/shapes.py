@@ -71,10 +71,9 @@ def _factor(edge: Edge, tex: str, came: tuple[int, ...]) -> tuple[int, ...]:
         return ()
     shape = came
     if match[1]:
-        names = [name.upper() for name in op.inputs]
-        if match[1] not in names:
+        if match[1] not in op.letters:
             return ()
-        value: Any = edge.target.node.parents[names.index(match[1])]
+        value: Any = edge.target.node.parents[op.letters.index(match[1])]
         shape = tuple(np.shape(value.value if type(value) is Node else value))
     if not match[2]:
         return (1, *shape) if len(shape) == 1 and len(np.shape(edge.node.value)) == 2 else shape

@@ -24,6 +24,7 @@ from tinygraph.render.metrics import (
     printed,
     run_width,
     width,
+    wrapped,
 )
 from tinygraph.render.scene import COLOURS, Box, Legend, Scene, Wire
 
@@ -81,7 +82,7 @@ def _outline(box: Box, spot: Spot) -> list[str]:
     look = f'fill="{fill}" stroke="{stroke}" stroke-width="{2 if box.alarm else 1}"'
     if box.kind == "fan":
         return [f'<ellipse fill="{stroke}" stroke="{stroke}" cx="{spot.x:.1f}" cy="{spot.y:.1f}" rx="2.2" ry="2.2"/>']
-    if circle(box):
+    if box.kind == "op" and circle(box.text):
         return [f'<ellipse {look} cx="{spot.x:.1f}" cy="{spot.y:.1f}" rx="{spot.w / 2:.1f}" ry="{spot.w / 2:.1f}"/>']
     if box.kind not in ("op", "group"):
         look = f'fill="{fill if box.fill else "none"}" stroke="{stroke if box.alarm else "none"}" stroke-width="2"'
@@ -95,7 +96,7 @@ def _outline(box: Box, spot: Spot) -> list[str]:
 def _words(box: Box, spot: Spot) -> list[str]:
     """The lines of a box, one below the other around its middle."""
     if box.kind in ("op", "fan"):
-        size = float(known[0]) if (known := circle(box)) else 13.0
+        size = float(known[0]) if (known := circle(box.text)) else 13.0
         texts = [letters(line) for line in box.text]
         top = spot.y - 1.25 * size * len(texts) / 2
         return [_text(text, spot.x, top + 1.25 * size * (i + 0.78), size, "ink") for i, text in enumerate(texts)]
@@ -156,7 +157,7 @@ def _rim(box: Box, spot: Spot, other: Point, lift: float, side: int) -> Point:
     """Where a line from ``other`` touches a box, on its right (side 1) or left (side -1)."""
     if box.kind == "fan":
         return Point(spot.x, spot.y)
-    if circle(box):
+    if box.kind == "op" and circle(box.text):
         radius = spot.w / 2
         slope = math.atan2(other.y - lift - spot.y, max(abs(other.x - spot.x), 1.0))
         angle = max(-1.2, min(1.2, slope)) + math.asin(lift / radius)
@@ -290,9 +291,10 @@ def _foot(scene: Scene, at: Layout) -> _Foot:
     if scene.legend is not None:
         lines, wide = _legend(scene.legend, at.height + 20)
         high = 24.0
-    if scene.note:
-        lines.append(_text(scene.note, 0, at.height + high + 18, 11, "quiet", "start"))
-        wide, high = max(wide, width(scene.note, 11)), high + 22
+    for line in wrapped(scene.note):
+        lines.append(_text(line, 0, at.height + high + 18, 11, "quiet", "start"))
+        wide, high = max(wide, width(line, 11)), high + 16
+    high += 6 if scene.note else 0
     return _Foot(lines, wide, high)
 
 

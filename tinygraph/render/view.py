@@ -100,12 +100,19 @@ class View:
         block = None if shown is None else self.block[shown]
         return block if block is not None and block.closed else None
 
+    @property
+    def folds(self) -> bool:
+        """Whether any node is drawn in another's place, or not at all."""
+        return self.shown != list(range(len(self.shown)))
+
     def folded(self, id: int) -> bool:
         """Whether another node is drawn in this one's place."""
         return self.shown[id] != id
 
     def in_use(self) -> list[Block]:
         """The blocks that the picture shows, each after the one around it, numbered by their first node."""
+        if not any(self.block):
+            return []
         found: dict[Block, int] = {}
         # Leaves come last: weights may have been made long before they are used.
         for id in sorted(range(len(self.block)), key=lambda id: self.graph[id].op is None):
@@ -193,13 +200,14 @@ def _house_leaves(seen: View) -> None:
 
     It goes with them where all of them are in one block, and is not drawn where a fold hides them all.
     """
-    uses: list[list[GraphNode]] = [[] for _ in seen.graph.nodes]
+    uses: dict[int, list[GraphNode]] = {node.id: [] for node in seen.graph.nodes if node.node.op is None}
     for edge in seen.graph.edges:
-        uses[edge.source.id].append(edge.target)
+        if edge.source.node.op is None:
+            uses[edge.source.id].append(edge.target)
     roots = {node.id for node in seen.graph.ends}
     alone: list[int] = []
-    for node in seen.graph:
-        if node.op is not None or not uses[node.id] or node.id in roots:
+    for node in seen.graph.nodes:
+        if node.node.op is not None or not uses[node.id] or node.id in roots:
             continue
         users = uses[node.id]
         if all(seen.folded(user.id) for user in users):
@@ -234,15 +242,17 @@ _Unit: TypeAlias = "int | Block"
 
 def _kind(node: GraphNode) -> tuple[object, ...]:
     """What two ops of equal structure have in common."""
-    return (node.op, node.shape, len(node.inputs))
+    made = node.node
+    return (made.op, node.shape if isinstance(made.value, tuple) else made.value.shape, len(node.inputs))
 
 
 def _units(seen: View, block: Block | None) -> list[_Unit]:
     """The ops and blocks directly in a block, or in none, in the order of creation."""
     inners = seen.tops if block is None else block.inner
     firsts: list[tuple[int, _Unit]] = [(ids[0], inner) for inner in inners if (ids := inner.everything())]
-    directly = (node.id for node in seen.graph if seen.block[node.id] is None) if block is None else block.members
-    firsts += [(id, id) for id in directly if seen.graph[id].op is not None and not seen.folded(id)]
+    directly = [id for id, around in enumerate(seen.block) if around is None] if block is None else block.members
+    nodes, shown = seen.graph.nodes, seen.shown
+    firsts += [(id, id) for id in directly if nodes[id].node.op is not None and shown[id] == id]
     firsts.sort(key=lambda pair: pair[0])
     return [unit for _, unit in firsts]
 
