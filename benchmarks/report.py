@@ -112,16 +112,23 @@ def ratios(result: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
             for base in (EAGER, COMPILED) if base in medians]
 
 
-def goal_line(goal: dict[str, Any]) -> str:
-    """A goal, and whether it was reached, in one line."""
+def goal_words(goal: dict[str, Any]) -> tuple[str, str, str]:
+    """A goal, what was found, and whether that reaches it."""
     wish = (f"at least {goal['at_least']:g} times as fast as" if goal["at_least"] is not None
             else f"at most {goal['at_most']:g} of")
-    others = f"the fastest of {', '.join(goal['beside'])}" if len(goal["beside"]) > 1 else goal["beside"][0]
+    several = len(goal["beside"]) > 1
+    others = f"the best of {', '.join(goal['beside'])}" if several else goal["beside"][0]
     if goal["ratio"] is None:
-        return f"{goal['side']}: {wish} {others}: not measured"
+        return f"{goal['side']}: {wish} {others}", "not measured", ""
     found = f"{1 / goal['ratio']:.2f} times" if goal["at_least"] is not None else f"{goal['ratio']:.2f}"
-    whose = f" ({goal['best']})" if len(goal["beside"]) > 1 else ""
-    return f"{goal['side']}: {wish} {others}: {found}{whose}, {'reached' if goal['reached'] else 'not reached'}"
+    return (f"{goal['side']}: {wish} {others}", f"{found} ({goal['best']})" if several else found,
+            "reached" if goal["reached"] else "not reached")
+
+
+def goal_line(goal: dict[str, Any]) -> str:
+    """A goal, and whether it was reached, in one line."""
+    wish, found, whether = goal_words(goal)
+    return f"{wish}: {found}, {whether}" if whether else f"{wish}: {found}"
 
 
 def text(result: dict[str, Any]) -> str:
@@ -139,9 +146,13 @@ def text(result: dict[str, Any]) -> str:
 
 
 def markdown(data: dict[str, Any]) -> str:
-    """All results as tables, with the goals below each."""
+    """The goals of all results as one table, then a table a result."""
     lines = [f"{heading(data)}.", ""]
     lines += [f"{name}: {note}.\n" for name, note in data["notes"].items()]
+    lines += ["| work | goal | measured | |", "|---|---|---|---|"]
+    lines += [f"| {result['title']} | {' | '.join(goal_words(goal))} |"
+              for result in data["results"] for goal in result["goals"]]
+    lines.append("")
     for result in data["results"]:
         columns = ratios(result)
         names = [f"/ {base}" for base, _ in columns]
@@ -152,8 +163,7 @@ def markdown(data: dict[str, Any]) -> str:
                      *(f"{column[side['name']]:.2f}" for _, column in columns)]
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
-        said = [goal_line(goal) for goal in result["goals"]]
-        said += [f"refused: {name} {why}" for name, why in result["refused"].items()]
+        said = [f"refused: {name} {why}" for name, why in result["refused"].items()]
         said += [f"left out: {name} {why}" for name, why in result["missing"].items()]
         lines += [*(f"- {line}" for line in said), *[""] * bool(said)]
     return "\n".join(lines).rstrip() + "\n"

@@ -112,8 +112,9 @@ def test_the_markdown_table_has_a_row_a_side_and_its_ratios(document):
     assert [row[0] for row in rows] == ["tinygraph", "tinygraph compiled", "peer"]
     assert rows[0][2] == rows[1][3] == "1.00"
     assert "| / tinygraph | / tinygraph compiled |" in text
-    assert "- tinygraph: at most 1 of gone: not measured" in text
-    assert re.search(r"^- tinygraph compiled: at most 0 of peer: [\d.]+, not reached$", text, re.M)
+    assert "| some work | tinygraph: at most 1 of gone | not measured |  |" in text
+    assert re.search(r"^\| some work \| tinygraph compiled: at most 0 of peer \| [\d.]+ \| not reached \|$", text, re.M)
+    assert "- left out: gone is not installed" in text
 
 
 def test_a_later_run_of_a_case_takes_the_place_of_an_earlier(document):
