@@ -8,6 +8,7 @@ import importlib.util
 import math
 import os
 import platform
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from benchmarks.peers import COMPILED, EAGER
 
 SCHEMA = "tinygraph-benchmarks/1"
 """Changes when a key changes its meaning or goes."""
+
+SLOTS = 7
+"""A panel has room for at least so many bars, so that two are not as thick as walls."""
 
 
 def document(results: Sequence[Result]) -> dict[str, Any]:
@@ -201,10 +205,11 @@ def _bars(axes: Any, result: dict[str, Any]) -> None:
     else:
         axes.set_xlim(0, 1.25 * sides[-1]["median"])
     axes.set_yticks(places, [side["name"] for side in sides], fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(sides), SLOTS) - 0.5, -0.5)
     axes.set_xticks([])
     axes.set_xticks([], minor=True)
-    axes.set_title(f"{result['title']}{' (log scale)' if logarithmic else ''}", loc="left", fontsize=9)
+    title = f"{result['title']}{' (log scale)' if logarithmic else ''}"
+    axes.set_title(textwrap.fill(title, 42), loc="left", fontsize=9)
     axes.spines[["top", "right", "bottom"]].set_visible(False)
 
 
