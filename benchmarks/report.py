@@ -143,6 +143,8 @@ def text(result: dict[str, Any]) -> str:
                                                                                   for base, _ in columns)]
     lines += [f"{side['name']:{wide}}{amount(side['median'], result['kind']):>10}{side['spread']:8.0%}"
               + "".join(f"{column[side['name']]:22.2f}" for _, column in columns) for side in result["sides"]]
+    lines += [f"  {side['name']} used {side['cores']:.1f} cores" for side in result["sides"]
+              if side["cores"] is not None and side["cores"] > peers.threads() + 0.2]
     lines += [f"  {goal_line(goal)}" for goal in result["goals"]]
     lines += [f"  refused: {name} {why}" for name, why in result["refused"].items()]
     lines += [f"  left out: {name} {why}" for name, why in result["missing"].items()]

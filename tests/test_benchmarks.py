@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import benchmarks.__main__ as program
-from benchmarks import harness, peers, report
+from benchmarks import dense, harness, peers, report
 from benchmarks.harness import Case, Goal, Missing, Side, interleave, run
-from benchmarks.work import black_scholes, convnet, dense, hvp, lstm, op_chain, scalars
+from benchmarks.work import black_scholes, convnet, hvp, lstm, op_chain, scalars
 
 RIGHT = {"loss": np.array([1.0, 2.0]), "gradient": np.ones((2, 2))}
 

@@ -9,9 +9,9 @@ import numpy as np
 
 import tinygraph as tg
 from benchmarks import peers
+from benchmarks.dense import Problem
 from benchmarks.harness import Answer, Case, Side
 from benchmarks.peers import AUTOGRAD, COMPILED, EAGER, JAX, TORCH
-from benchmarks.work.dense import Problem
 
 NAMES = ("W1", "b1", "W2", "b2")
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from benchmarks.dense import PRODUCTS, Problem, sides
 from benchmarks.harness import Case, Goal
 from benchmarks.peers import COMPILED, EAGER, TORCH
-from benchmarks.work.dense import PRODUCTS, Problem, sides
 
 
 def cases() -> Iterator[Case]:
