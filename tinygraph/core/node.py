@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygraph.core.context import GRAD_ENABLED, HOOKS, MARKS, WATCHES, enable_grad, watching
 from tinygraph.core.errors import DTypeError, GradientError, TinygraphError
-from tinygraph.core.messages import PACKAGE, here, line_of
+from tinygraph.core.messages import INSIDE, here, line_of
 from tinygraph.core.op import EXPLAINED, Array, Handle, Op, as_array, pick
 
 SERIAL = count()
@@ -110,7 +110,7 @@ def inner(op: Op[..., Any], parents: tuple[Any, ...], params: dict[str, Any] | N
     frame: Any = sys._getframe(2)
     code = frame.f_code
     if code is not _last_user_code[0]:  # the function that made the last node made most of the others too
-        while code.co_filename.startswith(PACKAGE):
+        while code.co_filename.startswith(INSIDE):
             frame = frame.f_back
             if frame is None:
                 return node
