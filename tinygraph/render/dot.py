@@ -290,5 +290,5 @@ def _cluster(group: Group, lines: list[str]) -> list[str]:
     quiet = COLOURS["quiet"]
     title = f'<FONT COLOR="{quiet}" POINT-SIZE="14">{escaped(one_line(group.title, 60))}</FONT>'
     return [f"  subgraph cluster_{group.id} {{",
-            f'  graph [id="{group.id}", class="frame", style="rounded,dashed", color="{quiet}", labeljust=l, '
-            f"margin=10, label=<{title or ' '}>]", *lines, "  }"]
+            f'  graph [id="{group.id}", class="frame", style="rounded,dashed", color="{quiet}", labelloc=t, '
+            f"labeljust=l, margin=10, label=<{title or ' '}>]", *lines, "  }"]

@@ -11,7 +11,7 @@ import itertools
 import re
 
 from tinygraph.render.formula import Formula, Fraction, Run
-from tinygraph.render.metrics import SIZES, printed, width, wrapped
+from tinygraph.render.metrics import SIZES, typeset, width, wrapped
 from tinygraph.render.scene import COLOURS, Scene, Wire
 
 TABLE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
@@ -108,7 +108,7 @@ def lettering(line: Formula, size: float | None = None, colour: str | None = Non
 @functools.lru_cache(maxsize=4096)
 def _run(run: Run, size: float | None, colour: str | None) -> tuple[str, str]:
     """The FONT of a run, and what stands in it."""
-    text = escaped(printed(run.text))
+    text = escaped(typeset(run.text))
     text = f"<I>{text}</I>" if run.italic else text
     text = f"<B>{text}</B>" if run.bold else text
     own = run.role != "name"

@@ -64,6 +64,11 @@ class Names:
         """∂L/∂x of a value; ∂L/∂y where that is the same, and x has no name of its own."""
         return (Fraction((Run("∂"), *self.loss), (Run("∂"), *self.differentiated(out))),)
 
+    def same(self, out: Node) -> tuple[Run, ...]:
+        """What stands for a value in formulas of derivatives where that is another's name, or nothing."""
+        text = self.differentiated(out)
+        return () if text == self[out].bracketed else text
+
     def differentiated(self, out: Node) -> tuple[Run, ...]:
         """What stands under the line in a value's derivative."""
         text = self[out]
