@@ -222,14 +222,14 @@ class Op(Generic[P, R]):
 
     @functools.cached_property
     def letters(self) -> tuple[str, ...]:
-        """What stands for each input in the formulas: X for x, X_1 for x1, W for weights; "" where that is not clear.
+        """What stands for each input in the formulas: X for x and input, X_1 for x1, W for weights; "" for no letter.
 
         >>> import tinygraph as tg
         >>> tg.hypot.letters, tg.where.letters
         (('X_1', 'X_2'), ('C', 'X_1', 'X_2'))
         """
         found: list[str] = []
-        for name in self.inputs:
+        for name in ("x" if name == "input" else name for name in self.inputs):
             numbered = len(name) == 2 and name[1].isdigit()
             alone = len(name) == 1 or (sum(other[0] == name[0] for other in self.inputs) == 1 and name[0] != "l")
             found.append(f"{name[0].upper()}_{name[1]}" if numbered else name[0].upper() if alone else "")

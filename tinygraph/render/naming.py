@@ -97,7 +97,7 @@ class Names:
         if not any(out.value.shape for out in edge.target.outputs):
             tex = tex.replace(r"\odot", r"\cdot")
         tex = tex.replace(ARRIVING, rf"\frac{{\partial L}}{{\partial {_CAME}}}")
-        came = self.differentiated(edge.target.node) if not op.outputs else (Run("Y", italic=True),)
+        came = self.differentiated(made[0]) if len(made := edge.target.outputs) == 1 else (Run("Y", italic=True),)
         formula = parse(tex, {**self._letters[edge.target.id], _CAME: came})
         axes = summed(edge) if not tex.startswith(r"\sum") else ()
         if axes:
