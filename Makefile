@@ -2,7 +2,8 @@
 #
 #   make demo PYTHON=python3.13     with that Python (make clean first, where .venv was made with another)
 #   make test JOBS=8                on that many processes
-#   make bench PEERS=1              beside PyTorch too (a large download)
+#   make bench PEERS=1              beside PyTorch, JAX and the others too (a large download)
+#   make bench WORK="mlp lstm"      these workloads alone (python -m benchmarks --help names them)
 
 JOBS ?= auto
 MODEL ?= models/two_layer_net.py
@@ -45,9 +46,10 @@ docs: $(READY)-dev ## the docs as HTML in docs/_build/html; a warning is an erro
 	@$(PY) -m sphinx -q -W --keep-going -b html docs docs/_build/html
 	@echo "docs: docs/_build/html/index.html"
 
-# Each benchmark is a program of its own; a file without a main part is what they share.
-bench: $(READY)-train $(if $(PEERS),$(READY)-peers) ## measure, beside the peers that are installed
-	@for script in $$(grep -l __main__ benchmarks/*.py); do $(PY) -m benchmarks.$$(basename $$script .py) || exit 1; done
+bench: $(READY)-bench $(if $(PEERS),$(READY)-peers) ## measure, beside the peers that are installed, into out/
+	@$(PY) -m benchmarks $(WORK) --out $(OUT)/benchmarks
+	@$(PY) -m benchmarks.drawing
+	@$(PY) -m pytest -q benchmarks/test_op_cost.py
 
 coverage: $(READY)-dev ## the tests, and the lines of the package that none of them runs
 	@$(PYTEST) --cov --cov-report term --cov-report html

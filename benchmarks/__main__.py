@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=8.0, metavar="S", help="how long to measure a case (8)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads a side (1)")
     parser.add_argument("--out", type=Path, metavar="FILE",
-                        help="write the results to FILE.json, FILE.md and FILE.png; a FILE.json that is there is added to")
+                        help="write FILE.json, FILE.md and FILE.png; results of a FILE.json that is there are kept")
     return parser
 
 

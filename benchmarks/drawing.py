@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 import tinygraph as tg
-from benchmarks.interleave import interleave, machine, report
+from benchmarks import peers, report
+from benchmarks.harness import Case, Missing, Side, run
 
 LENGTHS = (200, 1_000)
 DEEP = 50_000
@@ -56,28 +57,30 @@ def libraries() -> dict[str, Library]:
         "tinygraph": (lambda: tg.tensor(start, requires_grad=True), np.tanh, lambda y: tg.draw(y).source),
         "tinygraph, each node": (lambda: tg.tensor(start, requires_grad=True), np.tanh,
                                  lambda y: tg.draw(y, collapse=False).source)}
-    try:
-        import torch
-        import torchviz
-        found["torchviz"] = (lambda: torch.tensor(start, requires_grad=True), torch.tanh,
-                             lambda y: torchviz.make_dot(y).source)
-    except (ImportError, AttributeError) as error:
-        print(f"torchviz cannot be imported, and is passed over: {str(error).splitlines()[0]}")
-    try:
-        import mygrad
-        from mygrad.computational_graph import build_graph
-        found["MyGrad"] = (lambda: mygrad.tensor(start), mygrad.tanh, lambda y: build_graph(y).source)
-    except (ImportError, AttributeError) as error:
-        print(f"MyGrad cannot be imported, and is passed over: {str(error).splitlines()[0]}")
-    try:
-        np.int = int  # type: ignore[attr-defined]  # the name that DeZero's last release needs
-        import dezero
-        import dezero.functions
-        from dezero.utils import get_dot_graph
-        found["DeZero"] = (lambda: dezero.Variable(start), dezero.functions.tanh, get_dot_graph)
-    except (ImportError, AttributeError) as error:
-        print(f"DeZero cannot be imported, and is passed over: {str(error).splitlines()[0]}")
+    for name, make in {"torchviz": _torchviz, "MyGrad": _mygrad, "DeZero": _dezero}.items():
+        try:
+            found[name] = make(start)
+        except (Missing, ImportError) as error:
+            print(f"{name} is passed over: {error}")
     return found
+
+
+def _torchviz(start: np.ndarray) -> Library:
+    torch = peers.torch()
+    import torchviz
+    return (lambda: torch.tensor(start, requires_grad=True), torch.tanh, lambda y: torchviz.make_dot(y).source)
+
+
+def _mygrad(start: np.ndarray) -> Library:
+    mygrad = peers.mygrad()
+    from mygrad.computational_graph import build_graph
+    return lambda: mygrad.tensor(start), mygrad.tanh, lambda y: build_graph(y).source
+
+
+def _dezero(start: np.ndarray) -> Library:
+    dezero = peers.dezero()
+    from dezero.utils import get_dot_graph
+    return lambda: dezero.Variable(start), dezero.functions.tanh, get_dot_graph
 
 
 def outcome(work: Callable[[], str]) -> str:
@@ -99,19 +102,20 @@ def outcome(work: Callable[[], str]) -> str:
 
 def main() -> None:
     """Time the chain, then try the hard graphs one by one."""
-    print(machine())
+    print(report.heading(report.document([])))
     found = libraries()
     shallow = sys.getrecursionlimit()
     sys.setrecursionlimit(DEEP)
     for length in LENGTHS:
-        contenders: dict[str, Callable[[], object]] = {}
+        contenders: dict[str, Callable[[], Side]] = {}
         for name, (make, tanh, dot) in found.items():
             work = functools.partial(dot, chain(make(), tanh, length))  # only the drawing is timed
             if (said := outcome(work)).startswith("fails"):
                 print(f"{length:,} ops: {name} {said}")
             else:
-                contenders[name] = work
-        report(f"a graph of {length:,} ops to DOT", interleave(contenders, seconds=5), of="tinygraph")
+                contenders[name] = functools.partial(Side, work)
+        result = run(Case("drawing", f"a graph of {length:,} ops to DOT", contenders), seconds=5)
+        print(f"\n{report.text(report.document([result])['results'][0])}")
     sys.setrecursionlimit(shallow)
     hard = {"a chain of 1,000 ops": lambda make, tanh: chain(make(), tanh, 1_000),
             "a chain of 20,000 ops": lambda make, tanh: chain(make(), tanh, 20_000),

@@ -44,11 +44,13 @@ class Side(NamedTuple):
         answer: The arrays to compare, by name, from what the last step gave; None for a yardstick, which does only a
             part of the work.
         per: How many units of work a step is: what is reported is the cost of one.
+        kept: Where memory is measured, what the side keeps for its steps between them (bytes).
     """
 
     step: Callable[[], Any]
     answer: Callable[[Any], Answer] | None = None
     per: int = 1
+    kept: Callable[[], int] | None = None
 
 
 class Goal(NamedTuple):
@@ -77,7 +79,8 @@ class Case:
             compared with. Making one may raise Missing.
         goals: What should come out.
         dtype: Says how closely the answers should agree.
-        kind: "time" (seconds) or "memory" (the most that one step takes, as tracemalloc sees it, in bytes).
+        kind: "time" (seconds), "told" (seconds that a step itself gives back), or "memory" (the most that one step
+            takes, as tracemalloc sees it, in bytes).
         steps: How many steps the compared answer is of.
     """
 
@@ -152,7 +155,7 @@ def run(case: Case, seconds: float) -> Result:
         except Exception as error:  # a peer may fail in any way
             failed[name] = _failure(error)
     sides, refused = compared(case, sides)
-    measure = interleave if case.kind == "time" else peaks
+    measure = {"time": interleave, "told": told, "memory": peaks}[case.kind]
     return Result(case, tuple(measure(sides, seconds)), failed | refused, missing)
 
 
@@ -207,6 +210,8 @@ def interleave(sides: Mapping[str, Side], seconds: float) -> list[Measured]:
     taken: dict[str, list[float]] = {name: [] for name in sides}
     wall, processor = dict.fromkeys(sides, 0.0), dict.fromkeys(sides, 0.0)
     order, draw = list(sides), random.Random(0)
+    if not order:
+        return []
     gc.collect()
     gc.freeze()  # what the libraries made on import is none of the steps' garbage
     end = time.perf_counter() + seconds
@@ -223,8 +228,6 @@ def interleave(sides: Mapping[str, Side], seconds: float) -> list[Measured]:
             taken[name].append(passed / number / sides[name].per)
             wall[name] += passed
             processor[name] += time.process_time() - used
-        if not order:
-            break
     gc.unfreeze()
     return [Measured(name, tuple(times), processor[name] / wall[name]) for name, times in taken.items()]
 
@@ -236,15 +239,25 @@ def _calls(side: Side) -> int:
     return max(1, math.ceil(TURN / (time.perf_counter() - begin)))
 
 
+def told(sides: Mapping[str, Side], seconds: float) -> list[Measured]:
+    """What the steps say that they took, in turn, for about so many seconds in all."""
+    taken: dict[str, list[float]] = {name: [] for name in sides}
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end or len(next(iter(taken.values()))) < 5:
+        for name, side in sides.items():
+            taken[name].append(side.step() / side.per)
+    return [Measured(name, tuple(times)) for name, times in taken.items()]
+
+
 def peaks(sides: Mapping[str, Side], seconds: float) -> list[Measured]:
     """The most memory that a step of each side takes beyond what was there (bytes), five times."""
     taken: dict[str, list[float]] = {name: [] for name in sides}
     for _ in range(5):
         for name, side in sides.items():
+            kept = side.kept() if side.kept is not None else 0
             gc.collect()
             tracemalloc.start()
-            before = tracemalloc.get_traced_memory()[0]
             side.step()
-            taken[name].append((tracemalloc.get_traced_memory()[1] - before) / side.per)
+            taken[name].append(kept + tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
     return [Measured(name, tuple(sizes)) for name, sizes in taken.items()]

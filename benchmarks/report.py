@@ -23,8 +23,10 @@ SCHEMA = "tinygraph-benchmarks/1"
 
 
 def document(results: Sequence[Result]) -> dict[str, Any]:
-    """Everything as plain data. Times are in seconds, memory in bytes; a spread is the interquartile range by the
-    median; a goal's ratio is the side's cost by the cost of the best of those beside it.
+    """Everything as plain data.
+
+    Times are in seconds, memory in bytes; a spread is the interquartile range by the median; a goal's ratio is the
+    side's cost by the cost of the best of those beside it.
     """
     return {"schema": SCHEMA, "when": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "machine": machine(), "versions": versions(), "blas": blas(), "threads": peers.threads(),
@@ -39,8 +41,8 @@ def _result(result: Result) -> dict[str, Any]:
     for goal in case.goals:
         found = result.outcome(goal)
         limit = goal.at_most if goal.at_most is not None else 1 / (goal.at_least or 1.0)
-        goals.append({"side": goal.side, "beside": list(goal.beside), "at_least": goal.at_least, "at_most": goal.at_most,
-                      "best": found and found[0], "ratio": found and found[1],
+        goals.append({"side": goal.side, "beside": list(goal.beside), "at_least": goal.at_least,
+                      "at_most": goal.at_most, "best": found and found[0], "ratio": found and found[1],
                       "reached": None if found is None else found[1] <= limit})
     return {"work": case.work, "title": case.title, "kind": case.kind, "sides": sides, "goals": goals,
             "refused": result.refused, "missing": result.missing}
@@ -97,7 +99,7 @@ def amount(value: float, kind: str) -> str:
     >>> amount(2.5e-6, "time"), amount(3_200_000, "memory")
     ('2.5 µs', '3.2 MB')
     """
-    units = (((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")) if kind == "time" else
+    units = (((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")) if kind != "memory" else
              ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1.0, "B")))
     size, unit = next((pair for pair in units if value >= pair[0]), units[-1])
     return f"{value / size:.3g} {unit}" if value < 999.5 * size else f"{value / size:,.0f} {unit}"
@@ -128,9 +130,8 @@ def text(result: dict[str, Any]) -> str:
     wide = max((len(side["name"]) for side in result["sides"]), default=0) + 2
     lines = [result["title"], f"{'':{wide}}{'median':>10}{'spread':>8}" + "".join(f"{'/ ' + base:>22}"
                                                                                   for base, _ in columns)]
-    for side in result["sides"]:
-        lines.append(f"{side['name']:{wide}}{amount(side['median'], result['kind']):>10}{side['spread']:8.0%}"
-                     + "".join(f"{column[side['name']]:22.2f}" for _, column in columns))
+    lines += [f"{side['name']:{wide}}{amount(side['median'], result['kind']):>10}{side['spread']:8.0%}"
+              + "".join(f"{column[side['name']]:22.2f}" for _, column in columns) for side in result["sides"]]
     lines += [f"  {goal_line(goal)}" for goal in result["goals"]]
     lines += [f"  refused: {name} {why}" for name, why in result["refused"].items()]
     lines += [f"  left out: {name} {why}" for name, why in result["missing"].items()]

@@ -115,8 +115,10 @@ def _same_as(op: Op[..., Any]) -> str:
     names = [f if isinstance(f, str) else f"{_module(f)}.{f.__name__}" for f in op.stands_for]
     names += [text for text in op.function.__code__.co_consts if str(text).endswith(f".{op.name}")]
     shown = [f"`{name}`" for name in dict.fromkeys(names) if "._" not in name]
-    peer = re.search(r"PyTorch's (\w+)", op.__doc__ or "")
-    return ", ".join(shown) or (f"PyTorch's `{peer[1]}`" if peer else "")
+    if not shown and (peer := re.search(r"PyTorch's (function of this name|\w+)|by (SciPy)\.", op.__doc__ or "")):
+        own = peer[2] or peer[1].startswith("function of")
+        return f"{'SciPy' if peer[2] else 'PyTorch'}'s `{op.name if own else peer[1]}`"
+    return ", ".join(shown)
 
 
 def _module(function: Any) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import networkx as nx
+import numpy as np
 import pytest
 
 import tinygraph as tg
@@ -194,9 +195,9 @@ def test_every_family_of_ops_is_loaded_now_or_later():
 
 
 def is_documented_by_its_own(value):
-    """Ops without a derivative are NumPy's functions under their own names; an error speaks in its message."""
-    is_error = inspect.isclass(value) and issubclass(value, Exception)
-    return callable(value) and not isinstance(value, Constant | ModuleType) and not is_error
+    """Ops without a derivative are NumPy's own functions, and dtypes its own; an error speaks in its message."""
+    speaks = inspect.isclass(value) and issubclass(value, Exception | np.generic)
+    return callable(value) and not isinstance(value, Constant | ModuleType) and not speaks
 
 
 def test_every_public_name_has_a_docstring_with_an_example():

@@ -97,6 +97,10 @@ def test_a_wrong_rule_is_named(fault):
     assert row.op == "<lambda>" or row.op in ("cos", "tanh", "softmax", "matmul", "subtract", "maximum", "exp", "sin")
     assert told in row.reason
     assert not report.ok
+    assert row.file == __file__
+    assert row.index is not None or "its rules raise" in row.reason or "on a kink" in row.reason
+    if row.index is not None:
+        assert np.absolute(row.analytic - row.numeric) > 1e-5
     # Only the planted op is at fault, whatever its neighbours.
     assert len({row.id for row in report.wrong}) == 1
     assert {row.verdict for row in report.rows if row.op in ("multiply", "sum")} == {"right"}

@@ -197,6 +197,11 @@ def test_latex_and_markdown_are_whole():
     assert latex.count(r"\begin{align*}") == latex.count(r"\end{align*}") == len(found.steps) + 2
     assert latex.count("{") == latex.count("}")
     assert r"\frac{\partial L}{\partial a} &= \frac{\partial L}{\partial V_{1}} \odot V_{1}" in latex
+    assert latex.startswith("% a part of a document that has \\usepackage{amsmath}")
+    x = tg.tensor(np.arange(1.0, 12.0), requires_grad=True, name="x")
+    assert "pmatrix" in tg.derive((x[:10] * x[:10]).sum(), numbers=True).latex
+    wide = tg.derive((x * x).sum(), numbers=True).latex  # a pmatrix has at most ten columns
+    assert "pmatrix" not in wide
     markdown = found.markdown
     assert markdown.startswith("# The gradients of L\n")
     assert markdown.count("$$") % 2 == 0

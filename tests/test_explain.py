@@ -142,6 +142,16 @@ def test_several_outputs_and_broadcasting():
     assert answer.rest is None
 
 
+def test_an_output_through_which_nothing_comes_back():
+    w = leaf([1.0, 2.0, 3.0], "w")
+    counted, edges = tg.histogram(np.array([0.1, 0.5, 0.9]), weights=w)
+    loss = counted.sum() + edges.sum()
+    loss.backward()
+    answer = tg.explain(w)
+    assert np.array_equal(added(answer), w.grad)
+    assert [way.gradient.tolist() for way in answer.ways] == [[1.0, 1.0, 1.0], [0.0, 0.0, 0.0]]
+
+
 def test_the_lecture_net():
     (x, t), _ = tg.data.load_digits()
     net = TwoLayerNet(64, 20, 10, seed=0)

@@ -495,11 +495,11 @@ SINGULAR = np.ones((2, 2))
 @pytest.mark.parametrize(("call", "said"), [
     (lambda t: np.linalg.inv(t), r"inv\(float64 \(2, 2\)\): Singular matrix"),
     (lambda t: tg.linalg.solve(t, np.ones(2)), r"solve\(float64 \(2, 2\), float64 \(2,\)\): Singular matrix"),
-    (lambda t: tg.linalg.cholesky(-t), r"cholesky\(float64 \(2, 2\), upper=False\): Matrix is not positive definite"),
+    (lambda t: tg.linalg.cholesky(-t), r"cholesky\(float64 \(2, 2\)\): Matrix is not positive definite"),
     (lambda t: tg.linalg.matrix_power(t, -2), r"matrix_power\(float64 \(2, 2\), n=-2\): Singular matrix"),
     (lambda t: tg.linalg.slogdet(t)[1].backward(), r"inv\(float64 \(2, 2\)\): Singular matrix"),
     (lambda t: tg.linalg.inv(t[:1]), r"inv\(float64 \(1, 2\)\): Last 2 dimensions .* must be square"),
-    (lambda t: tg.linalg.eigh(t[0]), r"eigh\(float64 \(2,\), UPLO='L'\): 1-dimensional array given"),
+    (lambda t: tg.linalg.eigh(t[0]), r"eigh\(float64 \(2,\)\): 1-dimensional array given"),
     (lambda t: tg.linalg.tensorsolve(t[:1], np.ones(1)), r"tensorsolve\(.*2 unknowns and 1 equations"),
     (lambda t: tg.scipy.linalg.solve_triangular(0 * t, np.ones(2)), r"solve_triangular\(.*singular matrix"),
 ])

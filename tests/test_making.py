@@ -104,7 +104,7 @@ def test_foreign_arrays_are_joined_with_their_own_kind():
 
 
 def test_a_ragged_list_is_refused():
-    with pytest.raises(tg.ShapeError, match=rf"array: stack.*same shape.*{HERE}"):
+    with pytest.raises(tg.ShapeError, match=rf"array: stack.*must have as many.*{HERE}"):
         tg.array([leaf([1.0, 2.0]), leaf(1.0)])
 
 
@@ -130,7 +130,7 @@ def test_the_ends_of_linspace_are_exact_and_differentiable():
 
 @pytest.mark.parametrize(("call", "kind", "says"), [
     (lambda x: tg.linspace(x, 1.0, -1), tg.ShapeError, "linspace: spaced.*non-negative"),
-    (lambda x: tg.full((2, 2), tg.array([x, x, x])), tg.ShapeError, r"full: broadcast_to.*could not be broadcast"),
+    (lambda x: tg.full((2, 2), tg.array([x, x, x])), tg.ShapeError, r"full: broadcast_to.*does not stretch"),
     (lambda x: tg.geomspace(0.0, x), tg.ShapeError, "geomspace.*cannot include zero"),
     (lambda x: tg.zeros(-1), tg.ShapeError, "zeros.*negative"),
     (lambda x: tg.meshgrid([x], indexing="yx"), tg.ShapeError, "meshgrid.*indexing='yx' must be 'xy' or 'ij'"),
@@ -162,7 +162,7 @@ def test_the_ends_of_linspace_are_exact_and_differentiable():
      "sliding_window_view: writeable=True"),
     (lambda x: np.piecewise(tg.array([x]), [[True]], []), tg.ShapeError, "piecewise.*0 functions for 1 conditions"),
     (lambda x: np.sort(tg.array([x]), 3), tg.ShapeError, "sort.*axis 3 is out of bounds"),
-    (lambda x: np.stack([tg.array([x]), np.ones(2)]), tg.ShapeError, "stack.*same shape"),
+    (lambda x: np.stack([tg.array([x]), np.ones(2)]), tg.ShapeError, "stack.*all must be alike"),
     (lambda x: np.insert(tg.array([x]), 5, 1.0), tg.ShapeError, "insert.*out of bounds"),
 ])
 def test_errors_name_the_function_and_the_line(call, kind, says):
@@ -253,3 +253,24 @@ def test_methods_are_numpys(call):
     a = np.array([[1.0, 2.0], [3.0, 4.0]])
     t, plain = (leaf(a), a) if "choose" not in call.__code__.co_names else (tg.tensor(a.astype(int)), a.astype(int))
     np.testing.assert_array_equal(call(t).data, call(plain))
+
+
+@pytest.mark.parametrize("key", [
+    (1.0, slice(0, 3), np.ones(2)), (slice(0, 1, 5j),), ("0,2", [1, 2], [3, 4]), ("-1", np.eye(2), np.eye(2)),
+    ("0,3,1", [1, 2], [3, 4]), (np.ones(2, np.float32), 1.0), (np.ones(2, np.float32), np.float64(1)), ([1, 2], 1.5)])
+@pytest.mark.parametrize("name", ["r_", "c_"])
+def test_what_stands_between_brackets_is_joined_as_in_numpy(name, key):
+    try:
+        wanted = getattr(np, name)[key]
+    except ValueError:
+        with pytest.raises(tg.ShapeError):
+            getattr(tg, name)[key]
+        return
+    got = getattr(tg, name)[key]
+    assert got.dtype == wanted.dtype
+    np.testing.assert_array_equal(got, wanted)
+
+
+def test_tensors_between_brackets_have_gradients():
+    tg.check_grads(lambda x: tg.r_[x[0], 3, x, x * x], np.array([0.5, 2.0]))
+    tg.check_grads(lambda x: tg.c_[x, [1, 2], x * x], np.array([0.5, 2.0]))

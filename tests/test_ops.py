@@ -354,7 +354,8 @@ def test_batched_matmul_sums_over_broadcast_axes():
 
 def test_a_list_of_tensors_is_an_array():
     def f(x):
-        return tg.linalg.norm([x, x + 2]) + tg.average([[x, 1.0]], weights=[[1, x]]) + (tg.ones(2) * x + [x, 1]).sum()
+        return (tg.linalg.norm([x, x + 2]) + tg.average([[x, 1.0]], weights=[[1, x]]) + (tg.ones(2) * x + [x, 1]).sum()
+                + tg.append([x, x * x], 3.0).prod() + tg.cross([x, 1, 2], [[3, x, 1]]).sum())
     tg.check_grads(f, 0.5, modes=("rev", "fwd"))
 
 

@@ -13,12 +13,14 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
+from cases import CASES
 from right_graphs import RIGHT
 
 import tinygraph as tg
 from tinygraph.ask.report import Report
 from tinygraph.core import node as nodes
 from tinygraph.core import op as core_op
+from tinygraph.core.kinds import Constant
 
 ROOT = Path(__file__).parents[1]
 
@@ -167,6 +169,57 @@ def test_no_word_on_the_models(path, dtype):
                 for weight in model.params.values():
                     weight -= 0.1 * weight.grad
                     weight.zero_grad()
+
+
+def results(value):
+    if isinstance(value, tg.Tensor):
+        yield value
+    for part in value if isinstance(value, tuple | list) else ():
+        yield from results(part)
+
+
+def sums(op, cases):
+    """For one set of an op's sample inputs the sum of what it gives, and the leaves; None where nothing flows."""
+    for case in cases:
+        leaves = []
+
+        def given(a, case=case, leaves=leaves):
+            a = a if case.prepare is None or a.dtype.kind not in "fc" else np.asarray(case.prepare(a))
+            if a.dtype.kind not in "fc":
+                return a
+            leaves.append(tg.tensor(np.array(a), requires_grad=True, dtype=a.dtype))
+            return leaves[-1]
+
+        value = case.called(op, given)
+        numbers = [np.real(y).sum() for y in results(case.reader(value) if case.reader else value)
+                   if y.requires_grad and y.data.size]
+        if numbers and "first order" not in case.skip:
+            return sum(numbers[1:], numbers[0]), leaves
+    return None
+
+
+def test_every_question_can_be_asked_of_every_op():
+    asked = 0
+    for name, cases in CASES.items():
+        op = core_op.OPS.get(name) or core_op.COMPOSED.get(name)
+        if op is None or isinstance(op, Constant):
+            continue
+        with np.errstate(all="ignore"):
+            made = sums(op, cases)
+            if made is None:
+                continue
+            loss, leaves = made
+            loss.backward()
+            for x in leaves:
+                answer = tg.explain(x, loss)
+                total = sum((use.gradient for use in answer.shares), np.zeros_like(x.data))
+                assert str(answer)
+                assert x.grad is None or np.array_equal(total, x.grad, equal_nan=True), name
+                asked += x.grad is not None
+            for ask in (tg.lint, tg.shadow, lambda loss: tg.profile(loss, rounds=1), tg.derive):
+                assert str(ask(loss)), name
+            assert not tg.diff(tg.graph(loss), tg.graph(loss)), name
+    assert asked > 300
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])

@@ -120,7 +120,8 @@ def call_ufunc(ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: di
     if (function := _BY_METHOD.get((ufunc, method))) is not None:
         kwargs.setdefault("axis", 0)
         return function(*inputs, **kwargs)
-    raise UnsupportedError(f"np.{ufunc.__name__}.{method} has no derivative rule here{here()}")
+    raise UnsupportedError(f"np.{ufunc.__name__}.{method} has no op in tinygraph; compute on .data where no gradient "
+                           f"is needed, or write it with np.{ufunc.__name__}{here()}")
 
 
 def call_function(function: Callable[..., Any], args: Any, kwargs: Any, like: Any) -> Any:

@@ -1,1 +1,1 @@
-"""The workloads, one a file. Each has ``cases()``, which gives its cases; nothing heavy is made before a case is run."""
+"""The workloads, one a file; ``cases()`` gives a file's cases, and nothing heavy is made before one is run."""

@@ -28,5 +28,5 @@ def cases() -> Iterator[Case]:
     for dtype in (np.float32, np.float64):
         for batch in (1, 10, 100, 1_000):
             yield Case("lecture_step", f"the lecture's step, batch {batch:,}, {dtype.__name__}",
-                       sides(Problem(WIDTHS, batch, dtype, rate=0.01, scale=0.01)), goals(batch) if dtype is np.float32 else (),
-                       dtype)
+                       sides(Problem(WIDTHS, batch, dtype, rate=0.01, scale=0.01)),
+                       goals(batch) if dtype is np.float32 else (), dtype)

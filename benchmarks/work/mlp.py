@@ -12,5 +12,6 @@ from benchmarks.work.dense import PRODUCTS, Problem, sides
 
 
 def cases() -> Iterator[Case]:
-    yield Case("mlp", "a step of five layers of 1,024, batch 256, float32", sides(Problem((1_024,) * 6, 256, np.float32, rate=0.01)),
+    problem = Problem((1_024,) * 6, 256, np.float32, rate=0.01)
+    yield Case("mlp", "a step of five layers of 1,024, batch 256, float32", sides(problem),
                (Goal(EAGER, (TORCH,), at_most=1.1), Goal(COMPILED, (PRODUCTS,), at_most=1.1)), np.float32)

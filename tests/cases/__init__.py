@@ -7,7 +7,6 @@ suite itself; other ops have theirs here.
 
 from cases import (
     constants,
-    conv,
     decompositions,
     einsum,
     elementwise,
@@ -24,12 +23,13 @@ from cases import (
     shape,
     special,
     transcendental,
+    windows,
 )
 from tinygraph.core.op import load_all
 
 load_all()
 FAMILIES = (
     elementwise, transcendental, reduction, nanreduction, quantile, shape, linalg, decompositions, einsum, fft, loss,
-    special, index, making, matrices, sampled, constants, conv,
+    special, index, making, matrices, sampled, constants, windows,
 )
 CASES = {name: cases for family in FAMILIES for name, cases in family.CASES.items()}

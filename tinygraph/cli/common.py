@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 
 def add_verb(verbs: Any, name: str, function: Any, summary: str, description: str,
-             *examples: str) -> argparse.ArgumentParser:
+             *examples: str, needs_script: bool = True) -> argparse.ArgumentParser:
     """Add a verb with the options that every verb has."""
     verb: argparse.ArgumentParser = verbs.add_parser(
         name, help=summary, description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="\n  ".join(["examples:", *examples]))
     verb.set_defaults(verb=function)
-    verb.add_argument("script", metavar="SCRIPT", help="the path of a model script")
+    verb.add_argument("script", metavar="SCRIPT", nargs=None if needs_script else "?",
+                      help="the path of a model script")
     verb.add_argument("--data", choices=("mnist", "digits", "spiral"),
                       help="the data set (mnist where it can be had, or else digits)")
     verb.add_argument("--traceback", action="store_true",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygraph.cli.common import add_json, add_picture, add_step, add_verb, answer, count, prepare, say, seed, step_of
+from tinygraph.core.errors import ArgumentError
 
 if TYPE_CHECKING:
     from tinygraph.ask.check import Row
@@ -67,16 +68,22 @@ def add_draw(verbs: Any) -> None:
 
 
 def add_bench(verbs: Any) -> None:
-    """Add the verb that times a step."""
-    verb = add_verb(verbs, "bench", _bench, "time a training step",
-                    "Time a step: forward, backward and update, each op, and the share of matrix multiplication. "
-                    "For figures that repeat, set OPENBLAS_NUM_THREADS=1.",
+    """Add the verb that times a step, or tinygraph beside its peers."""
+    verb = add_verb(verbs, "bench", _bench, "time a training step, or tinygraph beside its peers",
+                    "Time a step: forward, backward and update, and each op with its FLOP/s beside the machine's peak, "
+                    "its bandwidth, and a bar for its share. For figures that repeat, set OPENBLAS_NUM_THREADS=1. "
+                    "With --peers the benchmarks of a checkout run instead, beside each peer that is installed.",
                     "tinygraph bench models/two_layer_net.py",
-                    "tinygraph bench models/two_layer_net.py --data digits --batch 10 --repeats 1000")
+                    "tinygraph bench models/two_layer_net.py --dtype float32 --compile",
+                    "tinygraph bench --peers lecture_step op_chain", needs_script=False)
     verb.add_argument("--batch", type=count, default=100, metavar="N", help="samples a step (100)")
     verb.add_argument("--repeats", type=count, default=200, metavar="N", help="how many rounds (200)")
     verb.add_argument("--dtype", choices=("float32", "float64"), default="float64", help="of the step (float64)")
     verb.add_argument("--seed", type=seed, default=0, metavar="N", help="of the first weights (0)")
+    verb.add_argument("--compile", action="store_true", help="time the compiled step too, and list its program's lines")
+    verb.add_argument("--peers", nargs="*", metavar="WORK",
+                      help="run these workloads of the folder benchmarks, or all but those that take minutes")
+    add_json(verb)
 
 
 def _check(args: argparse.Namespace) -> int:
@@ -178,12 +185,44 @@ def _collapse(args: argparse.Namespace) -> Callable[[str], bool] | bool | None:
 
 
 def _bench(args: argparse.Namespace) -> int:
+    if args.peers is not None:
+        return _bench_peers(args.peers)
+    if args.script is None:
+        raise ArgumentError("bench needs a SCRIPT whose step it should time, or --peers")
+
+    from tinygraph.compiler.compiled import compile
     from tinygraph.optim import SGD
     from tinygraph.training.timing import time_step
 
     script, data, model = prepare(args, args.dtype)
     x, t = data.x_train[:args.batch], data.t_train[:args.batch]
-    print(f"a step of {args.script}: {len(x)} samples of {data.name}, {args.dtype}, {args.repeats} rounds", flush=True)
+    optimizer = SGD(model.params, lr=0.0)
+
+    def step(x: Any, t: Any) -> Any:
+        optimizer.zero_grad()
+        loss = model.loss(x, t)
+        loss.backward(retain_graph=False)
+        optimizer.step()
+        return loss
+    compiled = compile(step) if args.compile else None
+    tell = say if args.json else _print
+    tell(f"a step of {args.script}: {len(x)} samples of {data.name}, {args.dtype}, {args.repeats} rounds")
     with script.blamed():
-        print(time_step(model, x, t, SGD(model.params, lr=0.0), args.repeats))
+        answer(time_step(model, x, t, optimizer, args.repeats, compiled), args.json)
+    if compiled is not None and not args.json:
+        print(f"\n{compiled.report(args.repeats)}")
     return 0
+
+
+def _bench_peers(names: list[str]) -> int:
+    """Run the benchmarks of the checkout that this folder, or the package, lies in."""
+    import subprocess
+    import sys
+
+    import tinygraph
+    places = (Path.cwd(), Path(tinygraph.__file__).resolve().parents[1])
+    root = next((place for place in places if (place / "benchmarks" / "__main__.py").is_file()), None)
+    if root is None:
+        raise ArgumentError("bench --peers runs the folder benchmarks of a checkout, which the installed package does "
+                            "not hold: clone tinygraph and run it there")
+    return subprocess.run([sys.executable, "-m", "benchmarks", *names], cwd=root, check=False).returncode

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.compiler.calls import MAYBE_VIEWS
-from tinygraph.compiler.plan import Plan, Step, Value, values_in
+from tinygraph.compiler.plan import Chain, Plan, Step, Value, values_in
 
 WITH_OUT = {np.sum, np.max, np.min, np.mean, np.prod, np.add.reduce, np.multiply.reduce, np.maximum.reduce,
             np.minimum.reduce, np.dot}
@@ -106,10 +106,12 @@ class Memory:
 
     def _operand(self, i: int, step: Step, result: Value) -> Value | None:
         """The argument that an elementwise call may write its result over."""
-        if result.shape and is_elementwise(step):
+        chain = step.function if isinstance(step.function, Chain) else None
+        if result.shape and (chain is not None or is_elementwise(step)):
             for value in step.reads:
                 if (value.shape, value.dtype) == (result.shape, result.dtype) and self._dies(value, i, step) \
-                        and (result not in self._returned or value in self.fresh):
+                        and (result not in self._returned or value in self.fresh) \
+                        and (chain is None or chain.may_overwrite(value, result)):
                     return value
         return None
 
@@ -125,6 +127,7 @@ class Memory:
         if value in self._held:
             self._held[result] = self._held.pop(value)
         else:
+            self.fresh.remove(value)
             self.fresh.add(result)
 
 
@@ -133,7 +136,9 @@ def takes_out(step: Step) -> bool:
     function: Any = step.function
     if isinstance(getattr(function, "__self__", None), np.random.Generator):
         return function.__name__ in ("random", "standard_normal", "standard_exponential")
-    return (isinstance(function, np.ufunc) and function.nout == 1) or function in WITH_OUT
+    if isinstance(function, np.ufunc):
+        return function.nout == 1
+    return function in WITH_OUT or isinstance(function, Chain)
 
 
 def is_elementwise(step: Step) -> bool:

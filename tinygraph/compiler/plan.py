@@ -94,6 +94,40 @@ class Step:
         return list(values_in(self.result))
 
 
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """A function that is several elementwise calls, made together on some rows of the arrays, then on the next.
+
+    Attributes:
+        steps: The calls.
+        arguments, results: The Values that it takes, and those that it gives.
+        rows: How many rows a block has.
+        cut: The arguments that are cut into blocks; what broadcasts along the first axis is given whole.
+    """
+
+    steps: tuple[Step, ...]
+    arguments: tuple[Value, ...]
+    results: tuple[Value, ...]
+    rows: int
+    cut: frozenset[Value]
+
+    __name__ = "chain"
+
+    def __call__(self, *arrays: Any) -> tuple[Any, ...]:
+        """What it comes to, on whole arrays."""
+        known: dict[Any, Any] = dict(zip(self.arguments, arrays, strict=True))
+        for step in self.steps:
+            args = mapped(step.args, lambda x: known.get(x, x) if isinstance(x, Value) else x)
+            known[step.result] = step.function(*args)
+        return tuple(known[v] for v in self.results)
+
+    def may_overwrite(self, argument: Value, result: Value) -> bool:
+        """Whether no call looks at an argument after the one that makes a result, so that the two may share memory."""
+        places = {step.result: i for i, step in enumerate(self.steps)}
+        last = max(i for i, step in enumerate(self.steps) if argument in step.reads)
+        return argument in self.cut and last <= places[result]
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """A whole step.

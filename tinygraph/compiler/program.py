@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.plan import Step, Value
+from tinygraph.compiler.plan import Chain, Step, Value
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,8 @@ def cost(step: Step) -> tuple[int, int]:
         return 0, 0
     sizes = [int(np.prod(v.shape)) for v in step.results]
     nbytes = sum(v.nbytes for v in (*step.reads, *step.results))
+    if isinstance(step.function, Chain):
+        return sum(cost(inner)[0] for inner in step.function.steps), nbytes
     if step.function in (np.matmul, np.dot) and all(isinstance(a, Value) for a in step.args):
         return 2 * sizes[0] * (step.args[0].shape or (1,))[-1], nbytes
     if isinstance(step.function, np.ufunc):

@@ -29,13 +29,20 @@ class Report:
 
     def __str__(self) -> str:
         total = sum(self.seconds) or 1.0
-        rows = [f"{'µs':>9}{'share':>7}{'FLOPs':>12}{'bytes':>12}  line"]
-        for line, seconds in zip(self.lines, self.seconds, strict=True):
-            flops, nbytes = (f"{n:,}" if n else "" for n in (line.flops, line.nbytes))
-            rows.append(f"{seconds * 1e6:9.2f}{seconds / total:7.1%}{flops:>12}{nbytes:>12}  {line.text}")
-        rows.append(f"{total * 1e6:9.2f}{1:7.1%}{sum(line.flops for line in self.lines):12,}"
-                    f"{sum(line.nbytes for line in self.lines):12,}  in all; {self.buffers:,} bytes of buffers")
+        rows = [f"{'µs':>9}{'share':>7}{'FLOPs':>12}{'GFLOP/s':>9}{'bytes':>12}{'GB/s':>7}  line"]
+        rows += [_row(seconds, total, line.flops, line.nbytes, line.text)
+                 for line, seconds in zip(self.lines, self.seconds, strict=True)]
+        flops, nbytes = sum(line.flops for line in self.lines), sum(line.nbytes for line in self.lines)
+        rows.append(_row(total, total, flops, nbytes, f"in all; {self.buffers:,} bytes of buffers"))
         return "\n".join(rows)
+
+
+def _row(seconds: float, total: float, flops: int, nbytes: int, text: str) -> str:
+    """A line of the table; a rate is left out where the clock saw nothing."""
+    amounts = ((flops, 12, 9), (nbytes, 12, 7))
+    costs = "".join(f"{f'{n:,}' if n else '':>{wide}}{f'{n / seconds / 1e9:.1f}' if n and seconds else '':>{narrow}}"
+                    for n, wide, narrow in amounts)
+    return f"{seconds * 1e6:9.2f}{seconds / total:7.1%}{costs}  {text}"
 
 
 def measured(program: Program, arrays: list[Any], states: list[Any], repeats: int) -> Report:

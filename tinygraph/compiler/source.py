@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.compiler.blocks import RUNTIME, argument_names, block_function
 from tinygraph.compiler.calls import into, setitem
-from tinygraph.compiler.memory import LINE, Memory
-from tinygraph.compiler.plan import Plan, Step, Value
+from tinygraph.compiler.memory import LINE, Memory, is_elementwise
+from tinygraph.compiler.plan import Chain, Plan, Step, Value
 from tinygraph.compiler.program import Line, Program, cost
-from tinygraph.compiler.spelling import Spelling
+from tinygraph.compiler.spelling import Spelling, wish
 
 
 def printed(plan: Plan) -> Program:
@@ -27,24 +28,32 @@ class _Printer:
         self.memory = Memory(plan, self.steps, self.sunk)
         self.spelling = Spelling()
         self.buffers: dict[tuple[int, tuple[int, ...], np.dtype[Any]], str] = {}
+        self.chains: list[str] = []
 
     def program(self) -> Program:
         for value in (*self.plan.inputs, *self.plan.states):
             self.spelling.name(value, value.name or "x")
         lines: list[Line] = []
         for step in self.steps:
-            lines += [Line(text, step.why, *cost(step)) for text in self._step(step)]
+            *before, text = self._step(step)
+            lines += [*(Line(text, step.why) for text in before), Line(text, step.why, *cost(step))]
         # Whatever lies in an argument or a state is copied before the first state is written.
         results = [self._returned(value, lines) for value in self.plan.outputs]
         copies = [f"np.copyto({self.spelling.names[state]}, {self._apart(value, lines)})"
                   for state, value in self.plan.writes if value not in self.sunk]
-        for state, value in self.plan.writes:
-            if (sunk := self.sunk.get(value)) is not None:
-                text = f"{self.spelling.call(sunk)[:-1]}, out={self.spelling.names[state]})"
-                lines.append(Line(text, sunk.why, *cost(sunk)))
+        names = self.spelling.names
+        names.update((value, names[state]) for state, value in self.plan.writes if value in self.sunk)
+        for step in {id(step): step for step in self.sunk.values()}.values():
+            if isinstance(step.function, Chain):
+                text = self._blocks(step)
+            else:
+                text = f"{self.spelling.call(step)[:-1]}, out={names[step.result]})"
+            lines.append(Line(text, step.why, *cost(step)))
         lines += [Line(text, "the new value") for text in copies]
         arguments = ", ".join(self.spelling.names[value] for value in (*self.plan.inputs, *self.plan.states))
-        prologue = [*self.spelling.constants, *self._arena()]
+        prologue = [*self.spelling.constants, *self._arena(), *self.chains]
+        if self.chains:
+            prologue = [*RUNTIME, *([""] * 2 if prologue[0] != "" else []), *prologue]
         answer = f"({', '.join(results)}{',' if len(results) == 1 else ''})"
         return Program(tuple(prologue), arguments, tuple(lines), answer, self.spelling.namespace, self.memory.size)
 
@@ -81,13 +90,24 @@ class _Printer:
             return [self.spelling.call(step)]
         if step.replaces is not None:
             return self._overwrite(step)
+        if isinstance(step.function, Chain):
+            places = [(v, self._place(v) or f"np.empty({v.shape}, np.{v.dtype.name})") for v in step.results]
+            inner = {s.result: s for s in step.function.steps}
+            return [*(f"{self.spelling.name(v, wish(inner[v]))} = {place}" for v, place in places), self._blocks(step)]
         text = self.spelling.call(step)
         if not isinstance(step.result, Value):
-            names = [self.spelling.name(v, _wish(step)) for v in step.results]
+            names = [self.spelling.name(v, wish(step)) for v in step.results]
             return [f"{', '.join(names)}, = {text}"]
         if where := self._place(step.result):
             text = f"{text[:-1]}, out={where})"
-        return [f"{self.spelling.name(step.result, _wish(step))} = {text}"]
+        return [f"{self.spelling.name(step.result, wish(step))} = {text}"]
+
+    def _blocks(self, step: Step) -> str:
+        """The call of a chain, whose function is written before the step's."""
+        name = self.spelling.name(Value((), np.dtype(bool)), "chain")
+        self.chains += block_function(name, step, self.spelling)
+        cut, whole = (f"({', '.join(names)},)" for names in argument_names(step, self.spelling))
+        return f"in_blocks({name}, {step.function.rows}, {cut}{f', {whole}' if whole != '(,)' else ''})"  # type: ignore[attr-defined]
 
     def _place(self, result: Value) -> str:
         """The array that a result is written into, if any."""
@@ -102,7 +122,7 @@ class _Printer:
         before, result = step.replaces, step.result
         assert before is not None
         lines = []
-        name = self.spelling.name(result, _wish(step))
+        name = self.spelling.name(result, wish(step))
         lies_there = result in self.memory.over
         lines.append(f"{name} = {self.spelling.text(before)}{'' if lies_there else '.copy()'}")
         spelling = self.spelling
@@ -120,12 +140,6 @@ class _Printer:
         else:
             lines.append(spelling.call(Step(step.function, (target, *step.args[1:]), step.kwargs, None)))
         return lines
-
-
-def _wish(step: Step) -> str:
-    """What a call's result would be called: the function's name, and for a ufunc's reduce what it comes to."""
-    known = {np.add.reduce: "sum", np.multiply.reduce: "prod", np.maximum.reduce: "max", np.minimum.reduce: "min"}
-    return known.get(step.function) or str(getattr(step.function, "__name__", "v"))
 
 
 def _sink(plan: Plan) -> tuple[list[Step], dict[Value, Step]]:
@@ -146,11 +160,16 @@ def _sink(plan: Plan) -> tuple[list[Step], dict[Value, Step]]:
     sunk: dict[Value, Step] = {}
     wanted = {value: state for state, value in plan.writes}
     for step in plan.steps:
-        value = step.result
-        if not isinstance(value, Value) or value not in wanted or reads.get(value) or ends.count(value) != 1:
+        if not step.results or any(v not in wanted or ends.count(v) != 1 for v in step.results):
             continue
-        elementwise = isinstance(step.function, np.ufunc) and step.function.signature is None and not step.kwargs
-        # By then other states are written, and an argument may share memory with one of them.
-        if elementwise and all(root.get(v, v) not in foreign or v is wanted[value] for v in step.reads):
-            sunk[value] = step
-    return [step for step in plan.steps if not (isinstance(step.result, Value) and step.result in sunk)], sunk
+        if isinstance(step.function, Chain):
+            overwritten = {wanted[v]: v for v in step.results}
+            safe = all(v in overwritten and step.function.may_overwrite(v, overwritten[v])
+                       for v in step.reads if root.get(v, v) in foreign)
+        else:
+            # By then other states are written, and an argument may share memory with one of them.
+            safe = is_elementwise(step) and not step.kwargs and all(
+                root.get(v, v) not in foreign or v is wanted[step.result] for v in step.reads)
+        if safe and not any(reads.get(v) for v in step.results):
+            sunk.update((value, step) for value in step.results)
+    return [step for step in plan.steps if not any(v in sunk for v in step.results)], sunk

@@ -139,6 +139,12 @@ class Spelling:
         return self._known(function, name)
 
 
+def wish(step: Step) -> str:
+    """What a call's result would be called: the function's name, and for a ufunc's reduce what it comes to."""
+    known = {np.add.reduce: "sum", np.multiply.reduce: "prod", np.maximum.reduce: "max", np.minimum.reduce: "min"}
+    return known.get(step.function) or str(getattr(step.function, "__name__", "v"))
+
+
 def _is_short(array: Any) -> bool:
     return array.size <= 16 or (array.dtype.kind in "biuf" and is_uniform(array))
 

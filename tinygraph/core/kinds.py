@@ -5,9 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinygraph.core.errors import TinygraphError, UnsupportedError
+from tinygraph.core.errors import GradientError, TinygraphError, UnsupportedError
 from tinygraph.core.messages import here
-from tinygraph.core.op import BY_NUMPY, COMPOSED, EXPLAINED, OPS, Array, Op, P, R, Rule, put_back, take_out
+from tinygraph.core.op import (
+    BY_NUMPY,
+    COMPOSED,
+    EXPLAINED,
+    OPS,
+    Array,
+    Handle,
+    Op,
+    P,
+    R,
+    Rule,
+    as_array,
+    put_back,
+    take_out,
+)
 
 
 class Constant(Op[P, R]):
@@ -75,7 +89,14 @@ class Composed(Op[P, R]):
         """Call the function; what goes wrong within it is told under its name."""
         super().bind(args, kwargs)
         try:
-            return self.function(*args, **kwargs)
+            try:
+                return self.function(*args, **kwargs)
+            except GradientError:
+                # A list of tensors, which NumPy would have made an array of.
+                again, named = tuple(map(_joined, args)), {name: _joined(x) for name, x in kwargs.items()}
+                if all(a is b for a, b in zip((*args, *kwargs.values()), (*again, *named.values()), strict=True)):
+                    raise
+                return self.function(*again, **named)
         except TinygraphError as error:
             line = here()
             told = f"{error}" if str(error).startswith(f"{self.name}") else f"{self.name}: {error}"
@@ -92,6 +113,12 @@ class Composed(Op[P, R]):
     def rule(self, position: int) -> Rule | None:
         """Stand for the rules of the ops within, so that the suite differentiates in every input."""
         return _of_the_ops_within
+
+
+def _joined(x: Any) -> Any:
+    """A list of tensors as one tensor; anything else as it is."""
+    array = as_array(x)
+    return array if isinstance(array, Handle) else x
 
 
 def _of_the_ops_within(g: Array, y: Array, *inputs: Array) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from types import CodeType
@@ -24,6 +25,32 @@ def broadcast_clash(left: Any, right: Any) -> str:
     return ""
 
 
+def plainly(error: Exception, values: tuple[Any, ...], keywords: dict[str, Any]) -> str:
+    """What NumPy raised for these values and keywords, in words that do not speak of its inner parts.
+
+    >>> import numpy as np
+    >>> plainly(np.exceptions.AxisError(2, 2), (np.ones((3, 4)),), {"axis": 2})
+    'axis 2 is out of bounds: axes go from -2 to 1'
+    """
+    text = str(error).partition("\n")[0].strip() or repr(error)
+    axis, ndim = getattr(error, "axis", None), getattr(error, "ndim", None)
+    if isinstance(error, IndexError) and axis is None and isinstance(keywords.get("axis"), int) and values:
+        axis, ndim = keywords["axis"], len(getattr(values[0], "shape", ()))
+    if axis is not None and ndim is not None and not -ndim <= axis < ndim:
+        argument = f"{text.partition(':')[0]}: " if ": axis " in text else ""
+        return f"{argument}axis {axis} is out of bounds: " + (
+            f"axes go from {-ndim} to {ndim - 1}" if ndim else "a 0-d array has none")
+    if isinstance(error, TypeError) and ("not supported for the input types" in text or " loop " in text):
+        kinds = [str(getattr(v, "dtype", type(v).__name__)) for v in values]
+        numbers = all(re.match("bool|u?int|float|complex", kind) for kind in kinds)
+        return f"it is not defined for {'these arguments' if numbers else ' and '.join(kinds)}"
+    if "broadcast together" in text:
+        shapes = [tuple(map(int, filter(None, found.split(",")))) for found in re.findall(r"\(([\d,]*)\)", text)]
+        clashes = (broadcast_clash(a, b) for i, a in enumerate(shapes) for b in shapes[:i])
+        text = next((f"the shapes do not broadcast: {clash}" for clash in clashes if clash), text)
+    return text.removesuffix(".")
+
+
 def describe(x: Any) -> str:
     """A value in an error message: an array by dtype and shape, a list of arrays by theirs, a number as it is.
 
@@ -35,7 +62,7 @@ def describe(x: Any) -> str:
         return f"{x.dtype} {x.shape}"
     if isinstance(x, list | tuple) and any(hasattr(item, "shape") for item in x):
         return f"[{', '.join(map(describe, x))}]"
-    return repr(x)
+    return repr(x.node.value if hasattr(x, "node") else x)
 
 
 def user_frames() -> Iterator[Any]:

@@ -26,7 +26,7 @@ from tinygraph.core.errors import (
     TinygraphError,
     UnsupportedError,
 )
-from tinygraph.core.messages import broadcast_clash, describe, here
+from tinygraph.core.messages import broadcast_clash, describe, here, plainly
 
 Array: TypeAlias = Any
 """Anything that speaks the NumPy protocols: an ndarray, a Tensor, a number, a CuPy or a Dask array."""
@@ -222,14 +222,14 @@ class Op(Generic[P, R]):
 
     @functools.cached_property
     def letters(self) -> tuple[str, ...]:
-        """What stands for each input in the formulas: X for x and input, X_1 for x1, W for weights; "" for no letter.
+        """What stands for each input in the formulas: X for x and input, X_1 for x1, W for weights; or "", if unclear.
 
         >>> import tinygraph as tg
         >>> tg.hypot.letters, tg.where.letters
         (('X_1', 'X_2'), ('C', 'X_1', 'X_2'))
         """
         found: list[str] = []
-        for name in ("x" if name == "input" else name for name in self.inputs):
+        for name in ["x" if name == "input" else name for name in self.inputs]:
             numbered = len(name) == 2 and name[1].isdigit()
             alone = len(name) == 1 or (sum(other[0] == name[0] for other in self.inputs) == 1 and name[0] != "l")
             found.append(f"{name[0].upper()}_{name[1]}" if numbered else name[0].upper() if alone else "")
@@ -340,7 +340,8 @@ class Op(Generic[P, R]):
             return self.forward(*values, **keywords)
         except TinygraphError as error:
             line = here()
-            raise type(error)(f"{error}" if str(error).endswith(line) else f"{error}{line}") from None
+            told = f"{error}" if self.name in str(error).partition(" ")[0] else f"{self.name}: {error}"
+            raise type(error)(told if told.endswith(line) else told + line) from None
         except EXPLAINED as error:
             raise self.explain(error, values, keywords) from error
 
@@ -387,9 +388,10 @@ class Op(Generic[P, R]):
         kind: type[TinygraphError] = UnsupportedError if isinstance(error, TypeError) else ShapeError
         if isinstance(error, np.linalg.LinAlgError):
             kind = LinAlgError
-        shapes = [getattr(v, "shape", None) for v in values]
-        known = all(shape is not None for shape in shapes)
-        if self.mismatch is not None and known and kind is ShapeError:
+        known = all(hasattr(v, "shape") or isinstance(v, int | float | complex) for v in values)
+        shapes = [getattr(v, "shape", ()) for v in values]
+        of_shapes = kind is ShapeError and not isinstance(error, np.exceptions.AxisError)
+        if self.mismatch is not None and known and of_shapes:
             return kind(f"{self.name}: {self.mismatch(*values, **keywords)}{here()}")
         two = known and len(values) == 2 and not keywords and kind is not LinAlgError
         if two and (clash := broadcast_clash(*shapes)):
@@ -397,11 +399,11 @@ class Op(Generic[P, R]):
         inside: Any = ()
         if self.nested in keywords:
             inside = keywords[self.nested] if self._star == self.nested else (keywords[self.nested],)
-        given = ", ".join(describe(v) for v in (*values, *inside))
-        asked = "".join(f", {name}={value!r}" for name, value in keywords.items()
-                        if not hasattr(value, "shape") and name != self.nested)
-        reason = str(error).splitlines()[0] if str(error) else repr(error)
-        return kind(f"{self.name}({given}{asked}): {reason}{here()}")
+        given = ", ".join(describe(v) for v in (*values, *inside) if v is not None)
+        usual = {} if isinstance(self.function, np.ufunc) else self.signature.parameters
+        asked = "".join(f", {name}={value!r}" for name, value in keywords.items() if not hasattr(value, "shape")
+                        and name != self.nested and not (name in usual and value == usual[name].default))
+        return kind(f"{self.name}({given}{asked}): {plainly(error, values, keywords)}{here()}")
 
 
 def op(*, vjp: tuple[Rule | None, ...] | dict[str, Rule | None], **card: Any) -> Callable[[Callable[P, R]], Op[P, R]]:

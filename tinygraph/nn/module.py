@@ -51,9 +51,8 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         for key, part in _parts(name, value):
-            if isinstance(part, Module) and not part.name:
-                part.name = key
-            elif isinstance(part, Tensor) and part.is_leaf and part.name is None:
+            nameable = isinstance(part, Module) or (isinstance(part, Tensor) and part.is_leaf)
+            if nameable and not part.name:
                 part.name = key
         super().__setattr__(name, value)
 

@@ -92,7 +92,7 @@ def _im2col_back(g: Array, y: Array, x: Array, *, kernel_size: Any, stride: Any,
     return col2im(g, np.shape(x), kernel_size, stride, padding, dilation)
 
 
-@op(symbol="im2col", vjp=(_im2col_back,))
+@op(symbol="im2col", tex=(r"\operatorname{col2im}(g)",), vjp=(_im2col_back,))
 def im2col(x: Array, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Array:
     """Each window of a stack of images as one row, so that a convolution is a matrix product.
 
@@ -120,8 +120,9 @@ def im2col(x: Array, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilati
     return np.reshape(np.transpose(views, (0, 1, 2, 4, 5, 3)), (n * oh * ow, kh * kw * c))
 
 
-@op(symbol="col2im", vjp=(lambda g, y, rows, *, kernel_size, stride, padding, dilation:
-                          im2col(g, kernel_size, stride, padding, dilation),))
+@op(symbol="col2im", tex=(r"\operatorname{im2col}(g)",),
+    vjp=(lambda g, y, rows, *, kernel_size, stride, padding, dilation:
+         im2col(g, kernel_size, stride, padding, dilation),))
 def col2im(rows: Array, shape: Any, kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 1) -> Array:
     """Images of a shape in which every row is added where its window lies: the transpose of `im2col`.
 
@@ -249,9 +250,7 @@ def _check(x: Array, w: Array, bias: Array, groups: int) -> None:
 
 @op(symbol="conv", outputs=2, hidden=1, vjp=(_conv_dx, _conv_dw, _conv_db),
     flops=lambda y, x, w, bias, **params: int(np.size(y[0])) * (2 * int(np.prod(np.shape(w)[1:])) + (bias is not None)),
-    tex=(r"\mathrm{col2im}\left(\frac{\partial L}{\partial Y} \cdot W\right)",
-         r"\mathrm{im2col}(X)^\top \cdot \frac{\partial L}{\partial Y}",
-         r"\sum_{N, H, W} \frac{\partial L}{\partial Y}"))
+    tex=(r"\operatorname{col2im}(g_0 \cdot W)", r"\operatorname{im2col}(I)^\top \cdot g_0", r"\sum g_0"))
 def conv2d(input: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
            groups: int = 1) -> Array:
     """The cross-correlation of images with a set of filters, as PyTorch's function of this name gives it.

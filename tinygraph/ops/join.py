@@ -13,8 +13,8 @@ from tinygraph.core.op import Array, as_array, is_array, op
 from tinygraph.ops.index import scatter_add
 from tinygraph.ops.shape import atleast_3d
 
-__all__ = ["append", "array_split", "block", "column_stack", "concatenate", "dsplit", "dstack", "hsplit", "hstack",
-           "repeat", "split", "stack", "tile", "unstack", "vsplit", "vstack"]
+__all__ = ["append", "array_split", "block", "c_", "column_stack", "concatenate", "dsplit", "dstack", "hsplit",
+           "hstack", "r_", "repeat", "split", "stack", "tile", "unstack", "vsplit", "vstack"]
 
 
 def places_of(arrays: Any, path: tuple[int, ...] = ()) -> list[tuple[int, ...]]:
@@ -60,7 +60,22 @@ def _cut(g: Array, shapes: list[tuple[int, ...]], axis: int | None) -> Any:
     return np.split(g, np.cumsum(sizes[:-1], dtype=int).tolist(), axis)
 
 
-@op(symbol="concat", numpy=(np.concatenate, np.concat), nested="arrays",
+def _unlike(*, arrays: Any, axis: int | None, **_: Any) -> str:
+    """Which of the arrays' shapes cannot be joined, and where."""
+    first, *others = map(shape_of, arrays) if len(arrays) else [()]
+    if not len(arrays):
+        return "no arrays: there must be at least one"
+    for shape in others:
+        if len(shape) != len(first):
+            return f"{first} and {shape} have {len(first)} and {len(shape)} axes, and must have as many"
+        for i, (n, m) in enumerate(zip(first, shape, strict=True)):
+            if n != m and (axis is None or i != axis % len(first)):
+                along = "all must be alike" if axis is None else f"only axis {axis}, along which they are joined, may"
+                return f"{first} and {shape} differ along axis {i}, and {along}"
+    return "numbers have no axis to be joined along" if not first else f"{first} cannot be joined along axis {axis}"
+
+
+@op(symbol="concat", numpy=(np.concatenate, np.concat), nested="arrays", mismatch=_unlike,
     tex=(r"\operatorname{part}_k(g)",), vjp={"arrays": _joined(_cut)})
 def concatenate(arrays: Any, axis: int | None = 0, out: None = None, *, dtype: Any = None,
                 casting: Any = "same_kind") -> Array:
@@ -78,7 +93,8 @@ def _layers(g: Array, shapes: list[tuple[int, ...]], axis: int) -> Any:
     return unstack(g, axis=axis)
 
 
-@op(symbol="stack", numpy=np.stack, nested="arrays", tex=("g[k]",), vjp={"arrays": _joined(_layers)})
+@op(symbol="stack", numpy=np.stack, nested="arrays",
+    mismatch=lambda arrays, **_: _unlike(arrays=arrays, axis=None), tex=("g[k]",), vjp={"arrays": _joined(_layers)})
 def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
     """Arrays of one shape joined along a new axis.
 
@@ -100,6 +116,7 @@ def _of_tuple(parted: Any) -> Any:
 
 
 @op(symbol="hstack", numpy=np.hstack, nested="tup",
+    mismatch=lambda tup, **_: _unlike(arrays=tup, axis=min(len(shape_of(tup[0])) - 1, 1) if len(tup) else 0),
     tex=(r"\operatorname{part}_k(g)",),
     vjp={"tup": _of_tuple(lambda g, shapes, axis: _cut(g, shapes, min(len(g.shape) - 1, 1)))})
 def hstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
@@ -115,7 +132,8 @@ def _rows(g: Array, shapes: list[tuple[int, ...]], axis: int) -> Any:
     return _cut(g, [shape if len(shape) > 1 else (1,) for shape in shapes], 0)
 
 
-@op(symbol="vstack", numpy=np.vstack, nested="tup", tex=(r"\operatorname{part}_k(g)",), vjp={"tup": _of_tuple(_rows)})
+@op(symbol="vstack", numpy=np.vstack, nested="tup", mismatch=lambda tup, **_: _unlike(arrays=tup, axis=0),
+    tex=(r"\operatorname{part}_k(g)",), vjp={"tup": _of_tuple(_rows)})
 def vstack(tup: Any, *, dtype: Any = None, casting: Any = "same_kind") -> Array:
     """Arrays joined along the first axis; a vector is a row.
 
@@ -194,7 +212,13 @@ def _split_back(g: Any, y: Any, ary: Array, *, axis: int) -> Array:
     return np.concatenate([np.zeros_like(part) if c is None else c for c, part in zip(g, y, strict=True)], axis)
 
 
-@op(symbol="split", numpy=np.split,
+def _unequal(ary: Array, indices_or_sections: Any, axis: int) -> str:
+    size = np.shape(ary)[axis] if np.shape(ary) else 0
+    return (f"{np.shape(ary)} has {size} along axis {axis}, which makes no {indices_or_sections} equal parts; "
+            "array_split makes unequal ones")
+
+
+@op(symbol="split", numpy=np.split, mismatch=_unequal,
     tex=(r"\operatorname{concat}(g_0, g_1, \dots)",),
     vjp=(_split_back,), outputs=sys.maxsize, result=lambda *parts: list(parts))
 def split(ary: Array, indices_or_sections: Any, axis: int = 0) -> Any:
@@ -317,3 +341,49 @@ def repeat(a: Array, repeats: Any, axis: int | None = None) -> Array:
     """
     # An empty list is one of whole numbers, though as an array it would be of fractions.
     return np.repeat(a, repeats if np.size(repeats) else np.astype(repeats, int), axis)
+
+
+class Joiner:
+    """What `r_` and `c_` are: arrays, numbers and ranges between brackets, joined along an axis.
+
+    A string in front, "axis, ndim, place", sets along which axis, how many axes each part gets at least, and before
+    which of those its own stand.
+
+    >>> r_[1:4, 0, np.array([5, 6])]
+    array([1, 2, 3, 0, 5, 6])
+    >>> c_[np.array([1, 2]), np.array([3, 4])]
+    array([[1, 3],
+           [2, 4]])
+    """
+
+    def __init__(self, axis: int, ndim: int, place: int) -> None:
+        self.axis, self.ndim, self.place = axis, ndim, place
+
+    def __getitem__(self, key: Any) -> Array:
+        items = list(key) if isinstance(key, tuple) else [key]
+        how = [self.axis, self.ndim, self.place]
+        if isinstance(items[0], str):
+            given = [int(number) for number in items.pop(0).split(",")]
+            how = given + how[len(given):]
+        parts = [self._part(item, *how[1:]) for item in items]
+        # A Python number takes the dtype of the arrays, as it does in arithmetic.
+        dtype = np.result_type(*(item if isinstance(item, int | float | complex) else part.dtype
+                                 for item, part in zip(items, parts, strict=True)))
+        return concatenate(parts, how[0], dtype=dtype)
+
+    def _part(self, item: Any, ndim: int, place: int) -> Array:
+        if isinstance(item, slice):
+            start, stop, step = 0 if item.start is None else item.start, item.stop, item.step
+            if isinstance(step, complex):
+                item = np.linspace(start, stop, int(abs(step)))
+            else:
+                item = np.arange(start, stop, step)
+        item = as_array(item)
+        missing = ndim - np.ndim(item)
+        if missing <= 0:
+            return item if np.shape(item) else np.reshape(item, (1,))
+        before = place if place >= 0 else place + missing + 1
+        return np.reshape(item, (1,) * before + np.shape(item) + (1,) * (missing - before))
+
+
+r_, c_ = Joiner(0, 1, -1), Joiner(-1, 2, 0)

@@ -63,7 +63,7 @@ def _matmul_dw(g: Array, y: Array, x: Array, w: Array) -> Array:
 
 
 def _matmul_mismatch(x: Array, w: Array, *bias: Array) -> str:
-    xs, ws = x.shape, w.shape
+    xs, ws = np.shape(x), np.shape(w)
     shapes = f"{xs} @ {ws}"
     if not xs or not ws:
         return f"{shapes}: a number is no matrix; multiply with *"
@@ -128,10 +128,14 @@ def _tensordot_cost(y: Array, a: Array, b: Array, *, axes: Any) -> int:
     return 2 * int(np.size(y) * np.prod([np.shape(a)[i] for i in _paired(a, b, axes)[0]]))
 
 
-@op(symbol="dot", numpy=np.tensordot,
-    tex=(r"g \cdot B^\top", r"A^\top \cdot g"),
-    vjp=(_tensordot_da, _tensordot_db),
-    flops=_tensordot_cost)
+def _tensordot_mismatch(a: Array, b: Array, axes: Any) -> str:
+    left, right = _paired(a, b, axes)
+    ours, others = ([np.shape(x)[i] for i in summed] for x, summed in ((a, left), (b, right)))
+    return f"{np.shape(a)} and {np.shape(b)}: axes {left} and {right} are summed over, of sizes {ours} and {others}"
+
+
+@op(symbol="dot", numpy=np.tensordot, flops=_tensordot_cost, mismatch=_tensordot_mismatch,
+    tex=(r"g \cdot B^\top", r"A^\top \cdot g"), vjp=(_tensordot_da, _tensordot_db))
 def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
     """Sum of products over pairs of axes: the last ``axes`` of a with the first of b, or two lists of axes.
 
@@ -184,7 +188,11 @@ def _inner_db(g: Array, y: Array, a: Array, b: Array) -> Array:
     return _contract_back(g, b, a, _last(b), _last(a), False) if np.shape(a) and np.shape(b) else g * a
 
 
-@op(symbol="inner", numpy=np.inner,
+def _ends_differ(a: Array, b: Array) -> str:
+    return f"{np.shape(a)} and {np.shape(b)}: the last axes, {np.shape(a)[-1]} and {np.shape(b)[-1]}, differ"
+
+
+@op(symbol="inner", numpy=np.inner, mismatch=_ends_differ,
     tex=(r"g \cdot B", r"g^\top \cdot A"),
     vjp=(_inner_da, _inner_db),
     flops=lambda y, a, b: 2 * int(np.size(y)) * (np.shape(a)[-1] if np.shape(a) else 1))
@@ -240,7 +248,15 @@ def _vecdot_back(g: Array, ours: Array, others: Array, axis: int) -> Array:
     return np.moveaxis(c, -1, axis if axis < 0 else axis - n)
 
 
-@op(symbol="vecdot", numpy=(np.vecdot, np.linalg.vecdot),
+def _vecdot_mismatch(x1: Array, x2: Array, axis: int) -> str:
+    shapes = f"{np.shape(x1)} and {np.shape(x2)}"
+    if not np.shape(x1) or not np.shape(x2):
+        return f"{shapes}: a number is no vector; multiply with *"
+    n, m = np.shape(x1)[axis], np.shape(x2)[axis]
+    return f"{shapes}: {n} and {m} along axis {axis} differ" if n != m else f"{shapes}: the other axes do not broadcast"
+
+
+@op(symbol="vecdot", numpy=(np.vecdot, np.linalg.vecdot), mismatch=_vecdot_mismatch,
     flops=lambda y, x1, x2, axis: 2 * int(np.size(y)) * int(np.shape(x1)[axis]),
     tex=(r"(g \odot X_2)^*", r"g \odot X_1^*"),
     vjp=(lambda g, y, x1, x2, *, axis: np.conj(_vecdot_back(g, x1, x2, axis)),

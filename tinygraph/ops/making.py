@@ -15,8 +15,9 @@ from tinygraph.core.kinds import composed, constant
 from tinygraph.core.op import Array, Handle, is_array, op
 from tinygraph.ops.join import stack
 
-__all__ = ["arange", "array", "asarray", "broadcast_shapes", "empty", "eye", "full", "full_like", "geomspace",
-           "identity", "indices", "ix_", "linspace", "logspace", "meshgrid", "ones", "tri", "zeros"]
+__all__ = ["arange", "array", "asanyarray", "asarray", "ascontiguousarray", "broadcast_shapes", "empty", "eye", "full",
+           "full_like", "geomspace", "identity", "indices", "ix_", "linspace", "logspace", "meshgrid", "ones", "tri",
+           "zeros"]
 
 zeros = constant(np.zeros, "An ndarray of zeros of a shape.")
 ones = constant(np.ones, "An ndarray of ones of a shape.")
@@ -77,6 +78,9 @@ def asarray(a: Any, dtype: Any = None, order: Any = None, *, device: Any = None,
         known = {"device": device, "copy": copy, "like": like}
         return np.asarray(a, dtype, order, **{name: value for name, value in known.items() if value is not None})
     return array(a, dtype, copy=bool(copy))
+
+
+asanyarray = ascontiguousarray = asarray
 
 
 @composed()

@@ -81,7 +81,7 @@ def _max_back(g: Array, y: Array, x: Array, *, kernel_size: Any, stride: Any, pa
     return spread_to_max(g, y, x, kernel_size, stride, padding, dilation, ceil_mode)
 
 
-@op(symbol="at max", vjp=(_spread_back, None, None))
+@op(symbol="at max", tex=(r"\operatorname{gather}(g)",), vjp=(_spread_back, None, None))
 def spread_to_max(g: Array, y: Array, x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0,
                   dilation: Any = 1, ceil_mode: bool = False) -> Array:
     """Images in which each element of g stands where the largest of its window is; those that tie share it equally.
@@ -108,7 +108,7 @@ def spread_to_max(g: Array, y: Array, x: Array, kernel_size: Any, stride: Any = 
     return placed([share * here for here in found], np.shape(x), win, counts)
 
 
-@op(symbol="from max", vjp=(_gather_back, None, None))
+@op(symbol="from max", tex=(r"\operatorname{spread}(g)",), vjp=(_gather_back, None, None))
 def gather_at_max(v: Array, y: Array, x: Array, kernel_size: Any, stride: Any = None, padding: Any = 0,
                   dilation: Any = 1, ceil_mode: bool = False) -> Array:
     """For each window of x the element of v at its largest; the mean over those that tie. Undoes `spread_to_max`.
@@ -127,7 +127,7 @@ def gather_at_max(v: Array, y: Array, x: Array, kernel_size: Any, stride: Any = 
 
 @op(symbol="max pool", vjp=(_max_back,),
     flops=lambda y, x, kernel_size, **params: int(np.size(y)) * int(np.prod(pair(kernel_size, "kernel_size"))),
-    tex=(r"\left[X = Y\right] \odot \frac{\partial L}{\partial Y}",))
+    tex=(r"\operatorname{spread}(g) \odot [I = Y]",))
 def max_pool2d(input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False) -> Array:
     """The largest element of each window, as PyTorch's function of this name gives it.
@@ -177,7 +177,8 @@ def _avg_back(g: Array, y: Array, x: Array, *, kernel_size: Any, stride: Any, pa
     return col2im(rows, np.shape(x), win.kernel, win.stride, (win.before, win.after))
 
 
-@op(symbol="avg pool", vjp=(_avg_back,), flops=lambda y, x, kernel_size, **params:
+@op(symbol="avg pool", tex=(r"\frac{1}{n} \operatorname{spread}(g)",), vjp=(_avg_back,),
+    flops=lambda y, x, kernel_size, **params:
     int(np.size(y)) * (int(np.prod(pair(kernel_size, "kernel_size"))) + 1))
 def avg_pool2d(input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
                count_include_pad: bool = True, divisor_override: int | None = None) -> Array:

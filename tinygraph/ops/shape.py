@@ -177,7 +177,9 @@ def atleast_3d(*arys: Array) -> Any:
     return _each(deepened, arys)
 
 
-@op(symbol="broadcast", numpy=np.broadcast_to, tex=(r"\sum g",), vjp=(lambda g, y, array: g,))
+@op(symbol="broadcast", numpy=np.broadcast_to, tex=(r"\sum g",), vjp=(lambda g, y, array: g,),
+    mismatch=lambda array, shape: f"{np.shape(array)} does not stretch to {shape}: only axes of size 1 and new leading "
+                                  "ones do")
 def broadcast_to(array: Array, shape: Any) -> Array:
     """Repeated, without a copy, along axes of size 1 and new leading axes; the gradient adds the copies up.
 

@@ -85,7 +85,13 @@ def _multiplications(y: Array, a: Array, v: Array, *, mode: str) -> int:
     return 2 * int(np.size(a)) * int(np.size(v))
 
 
-@op(symbol="∗", numpy=np.convolve,
+def _no_vectors(a: Array, v: Array, mode: str) -> str:
+    if mode not in ("full", "same", "valid"):
+        return f"mode={mode!r} is none of full, same, valid"
+    return f"{np.shape(a)} and {np.shape(v)}: two vectors, neither of them empty, are asked for"
+
+
+@op(symbol="∗", numpy=np.convolve, mismatch=_no_vectors,
     tex=(r"\sum_n g_n V_{n-k}", r"\sum_n g_n A_{n-k}"),
     vjp=(_convolve_back(0), _convolve_back(1)), flops=_multiplications)
 def convolve(a: Array, v: Array, mode: Any = "full") -> Array:
@@ -109,7 +115,7 @@ def _correlate_back(of: int) -> Any:
     return rule
 
 
-@op(symbol="⋆", numpy=np.correlate,
+@op(symbol="⋆", numpy=np.correlate, mismatch=_no_vectors,
     tex=(r"\sum_k g_k V_{n-k}^*", r"(\sum_k g_k A_{n+k})^*"),
     vjp=(_correlate_back(0), _correlate_back(1)), flops=_multiplications)
 def correlate(a: Array, v: Array, mode: Any = "valid") -> Array:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -17,8 +16,7 @@ import numpy as np
 from tinygraph.analysis import Cotangents, Edge, Graph, GraphNode, one_line
 from tinygraph.core.errors import ArgumentError
 from tinygraph.core.messages import here
-from tinygraph.core.node import Node
-from tinygraph.core.op import Array
+from tinygraph.core.op import Array, Handle
 from tinygraph.render.scene import Box, Legend, Scene
 from tinygraph.render.text import number
 
@@ -117,7 +115,7 @@ def _measured(graph: Graph, by: Measure, seed: Array | None) -> tuple[str, str, 
         ops = [node for node in graph if node.op is not None]
         return ("FLOPs" if by == "flops" else "bytes"), "", {node.id: float(getattr(node, str(by))) for node in ops}
     if by == "time":
-        return "time of the forward pass", "s", {node.id: _timed(node) for node in graph if node.op is not None}
+        return _times(graph, seed)
     if by == "grad_norm":
         return "norm of the gradient", "", _norms(graph, graph.cotangents(seed))
     if by == "nan":
@@ -130,16 +128,21 @@ def _measured(graph: Graph, by: Measure, seed: Array | None) -> tuple[str, str, 
     return one_line(getattr(by, "__name__", "measure").replace("<lambda>", "measure")), "", _asked(graph, by)
 
 
-def _timed(node: GraphNode) -> float:
-    """How long an op takes on the values that it was given (seconds)."""
-    op, values = node.node.op, tuple(p.value if type(p) is Node else p for p in node.node.parents)
-    assert op is not None
-    fastest = math.inf
-    for _ in range(REPLAYS if values else 0):
-        start = time.perf_counter()
-        op.run(values, node.node.params)
-        fastest = min(fastest, time.perf_counter() - start)
-    return fastest if values else 0.0
+def _times(graph: Graph, seed: Array | None) -> tuple[str, str, Amounts]:
+    """How long each op takes on the values that it was given (seconds), with its rules where one can go back."""
+    from tinygraph.ask.profile.clock import time_forward, time_nodes
+
+    root = graph.roots[0]
+    back = len(graph.roots) == 1 and root.requires_grad and (seed is not None or root.value.size == 1)
+    g = seed.node.value if isinstance(seed, Handle) else seed
+    least: Amounts = {node.id: 0.0 for node in graph if node.op is not None and not node.inputs}
+    for _ in range(REPLAYS):
+        seconds = ({node: there + rules for node, there, rules in time_nodes(root, g)} if back
+                   else time_forward(graph.roots))
+        for node, taken in seconds.items():
+            id = graph.of_node(node).id
+            least[id] = min(taken, least.get(id, taken))
+    return "time of forward and backward" if back else "time of the forward pass", "s", least
 
 
 def _asked(graph: Graph, by: Callable[[GraphNode], Any]) -> Amounts:

@@ -1,4 +1,4 @@
-"""What a training step costs: forward, backward and update apart, each op, and the matrix products among it.
+"""What a training step costs: forward, backward and update apart, each op beside the machine's peak, the products.
 
 The engine runs as it is. The ops are timed by running a recorded graph's own ops again on their values and going
 through its sweep node by node; the products by one step on arrays that look at the clock around each product.
@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.ask.profile import Duration, time_nodes
+from tinygraph.analysis import GraphNode, graph
+from tinygraph.ask.profile import Duration, Peaks, peaks, time_nodes
 from tinygraph.optim import Optimizer
 from tinygraph.tensors import Tensor
 from tinygraph.training.script import loss_of
@@ -27,12 +28,20 @@ WARM_UP = 3
 
 @dataclass(frozen=True)
 class OpCost:
-    """What the nodes of one op take in a step, all together."""
+    """What the nodes of one op take in a step, all together.
+
+    Attributes:
+        forward, backward: Their time.
+        flops: Floating-point operations of the forwards, by the op's card.
+        moved: What the forwards read and write, each array once (bytes).
+    """
 
     name: str
     calls: int
     forward: Duration
     backward: Duration
+    flops: int
+    moved: int
 
 
 @dataclass(frozen=True)
@@ -43,6 +52,8 @@ class StepCost:
         forward, backward, update: The three parts of a plain step, as a user runs it.
         ops: Each op's share of forward and backward, the costliest first.
         products: All matrix products of the step.
+        peaks: What the machine reaches at best, in the dtype of the step.
+        compiled: The whole step compiled, or None where that was not asked for.
     """
 
     forward: Duration
@@ -50,6 +61,8 @@ class StepCost:
     update: Duration
     ops: tuple[OpCost, ...]
     products: Duration
+    peaks: Peaks
+    compiled: Duration | None = None
 
     @property
     def step(self) -> Duration:
@@ -58,51 +71,107 @@ class StepCost:
 
     def __str__(self) -> str:
         whole = self.step.median
-        ops_forward = sum(op.forward.median for op in self.ops)
-        ops_backward = sum(op.backward.median for op in self.ops)
-        rows = [(op.name, str(op.calls), op.forward.median, op.backward.median) for op in self.ops]
-        rows += [("the engine: the rest", "", self.forward.median - ops_forward, self.backward.median - ops_backward),
-                 ("forward, backward", "", self.forward.median, self.backward.median)]
-        lines = [f"{'op':24}{'calls':>6}{'forward µs':>12}{'backward µs':>13}{'share':>8}"]
-        for name, calls, forward, backward in rows:
-            share = (forward + backward) / whole
-            lines.append(f"{name:24}{calls:>6}{forward * 1e6:12.1f}{backward * 1e6:13.1f}{share:8.1%}")
-        lines.append("")
-        parts = {"forward": self.forward, "backward": self.backward, "update": self.update, "step": self.step}
-        parts["matrix multiplication"] = self.products
-        lines.append(f"{'':24}{'median µs':>18}{'spread':>13}{'share':>8}")
-        lines += [f"{name:24}{part.median * 1e6:18.1f}{part.spread:13.0%}{part.median / whole:8.1%}"
-                  for name, part in parts.items()]
-        return "\n".join(lines)
+        lines = [f"{'op':22}{'calls':>6}{'forward µs':>11}{'backward µs':>12}{'share':>7}{'FLOPs':>10}{'GFLOP/s':>9}"
+                 f"{'of peak':>8}{'bytes':>9}{'GB/s':>7}"]
+        for op in self.ops:
+            there, back = op.forward.median, op.backward.median
+            rate, share = op.flops / there, (there + back) / whole
+            costs = f"{short(op.flops):>10}{rate / 1e9:9.1f}{rate / self.peaks.flops:8.0%}" if op.flops else " " * 27
+            lines.append(f"{op.name:22}{op.calls:>6}{there * 1e6:11.1f}{back * 1e6:12.1f}{share:7.1%}{costs}"
+                         f"{short(op.moved):>9}{op.moved / there / 1e9:7.1f}  {bar(share)}")
+        rest = (self.forward.median - sum(op.forward.median for op in self.ops),
+                self.backward.median - sum(op.backward.median for op in self.ops))
+        for name, (there, back) in (("the engine: the rest", rest),
+                                    ("forward, backward", (self.forward.median, self.backward.median))):
+            lines.append(f"{name:28}{there * 1e6:11.1f}{back * 1e6:12.1f}{(there + back) / whole:7.1%}")
+        lines += ["", f"{'':22}{'median µs':>17}{'spread':>12}{'share':>7}"]
+        parts = {"forward": self.forward, "backward": self.backward, "update": self.update, "step": self.step,
+                 "matrix multiplication": self.products}
+        if self.compiled is not None:
+            parts["the step, compiled"] = self.compiled
+        lines += [f"{name:22}{part.median * 1e6:17.1f}{part.spread:12.0%}{part.median / whole:7.1%}  "
+                  f"{bar(part.median / whole)}".rstrip() for name, part in parts.items()]
+        return "\n".join([*lines, "", _told(self)])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything as plain data; times are medians in seconds."""
+        parts = {"forward": self.forward, "backward": self.backward, "update": self.update, "step": self.step,
+                 "products": self.products, "compiled": self.compiled}
+        return {"seconds": {name: part and part.median for name, part in parts.items()},
+                "peak_flops_per_second": self.peaks.flops, "peak_bytes_per_second": self.peaks.bandwidth,
+                "ops": [{"op": op.name, "calls": op.calls, "forward_seconds": op.forward.median,
+                         "backward_seconds": op.backward.median, "flops": op.flops, "bytes": op.moved}
+                        for op in self.ops]}
 
 
-def time_step(model: Any, x: Any, t: Any, optimizer: Optimizer, rounds: int = 200) -> StepCost:
+def _told(cost: StepCost) -> str:
+    """What the columns are held against."""
+    best = cost.peaks
+    return (f"FLOPs and bytes are of the forwards. This machine's peak: {best.flops / 1e9:,.1f} GFLOP/s in a product "
+            f"of 1,024 x 1,024,\n{best.bandwidth / 1e9:,.1f} GB/s copying 64 MB; what lies in a cache moves faster.")
+
+
+def bar(share: float, width: int = 20) -> str:
+    """A share of the whole as a bar of up to so many letters, drawn to an eighth of one.
+
+    >>> bar(0.5, 4), bar(0.3, 4)
+    ('██', '█▎')
+    """
+    eighths = round(8 * width * min(max(share, 0.0), 1.0))
+    return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
+
+
+def short(number: float) -> str:
+    """A large number with three digits.
+
+    >>> short(950), short(7_840_000)
+    ('950', '7.84 M')
+    """
+    size, letter = next(((size, letter) for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")) if number >= size),
+                        (1.0, ""))
+    return f"{number / size:.3g} {letter}".rstrip()
+
+
+def time_step(model: Any, x: Any, t: Any, optimizer: Optimizer, rounds: int = 200,
+              compiled: Callable[[Any, Any], Any] | None = None) -> StepCost:
     """Time one training step on one batch, so many times over; every round takes each measurement once, in turn.
 
-    The optimiser's learning rate should be 0, so that every round computes the same. Raises what the model raises.
+    The optimiser's learning rate should be 0, so that every round computes the same; ``compiled`` is the same step,
+    compiled. Raises what the model raises.
     """
     plain: dict[str, list[float]] = defaultdict(list)
     by_op: dict[str, tuple[list[float], list[float]]] = defaultdict(lambda: ([], []))
-    calls: dict[str, int] = {}
     products: list[float] = []
+    replays: list[float] = []
     for number in range(rounds + WARM_UP):
         parts = _plain_step(model, x, t, optimizer)
-        forward, backward, calls = _op_by_op(loss_of(model, x, t))
+        forward, backward = _op_by_op(loss_of(model, x, t))
         seconds = _products(model, x, t)
+        replay = _seconds(compiled, x, t) if compiled is not None else 0.0
         if number < WARM_UP:
             continue
         for name, part in zip(("forward", "backward", "update"), parts, strict=True):
             plain[name].append(part)
-        for name in calls:
-            by_op[name][0].append(forward[name])
+        for name, there in forward.items():
+            by_op[name][0].append(there)
             by_op[name][1].append(backward[name])
         products.append(seconds)
+        replays.append(replay)
     optimizer.zero_grad()
-    ops = [OpCost(name, calls[name], Duration(tuple(there)), Duration(tuple(back))) for name, (there, back)
-           in by_op.items()]
+    amounts = _amounts(loss_of(model, x, t))
+    ops = [OpCost(name, amounts[name][0], Duration(tuple(there)), Duration(tuple(back)), *amounts[name][1:])
+           for name, (there, back) in by_op.items()]
     ops.sort(key=lambda op: -(op.forward.median + op.backward.median))
     forward_whole, backward_whole, update = (Duration(tuple(plain[name])) for name in ("forward", "backward", "update"))
-    return StepCost(forward_whole, backward_whole, update, tuple(ops), Duration(tuple(products)))
+    return StepCost(forward_whole, backward_whole, update, tuple(ops), Duration(tuple(products)),
+                    peaks(next(iter(model.params.values())).dtype),
+                    Duration(tuple(replays)) if compiled is not None else None)
+
+
+def _seconds(step: Callable[[Any, Any], Any], x: Any, t: Any) -> float:
+    begin = perf_counter()
+    step(x, t)
+    return perf_counter() - begin
 
 
 def _plain_step(model: Any, x: Any, t: Any, optimizer: Optimizer) -> tuple[float, float, float]:
@@ -116,17 +185,26 @@ def _plain_step(model: Any, x: Any, t: Any, optimizer: Optimizer) -> tuple[float
     return forward - begin, backward - forward, perf_counter() - backward
 
 
-def _op_by_op(loss: Tensor) -> tuple[dict[str, float], dict[str, float], dict[str, int]]:
-    """Seconds of each op's forward and of its rules, and how many nodes it has, in the graph behind this loss."""
+def _op_by_op(loss: Tensor) -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds of each op's forward and of its rules, in the graph behind this loss."""
     forward: dict[str, float] = defaultdict(float)
     backward: dict[str, float] = defaultdict(float)
-    calls: dict[str, int] = defaultdict(int)
     for node, there, back in time_nodes(loss.node):
         assert node.op is not None
         forward[node.op.name] += there
         backward[node.op.name] += back
-        calls[node.op.name] += 1
-    return forward, backward, calls
+    return forward, backward
+
+
+def _amounts(loss: Tensor) -> dict[str, tuple[int, int, int]]:
+    """By op: how many nodes it has, the FLOPs of their forwards, and the bytes that these read and write."""
+    found: dict[str, tuple[int, int, int]] = defaultdict(lambda: (0, 0, 0))
+    for node in graph(loss):
+        if node.op is not None:
+            calls, flops, moved = found[node.op]
+            read = sum(i.bytes if isinstance(i, GraphNode) else int(getattr(i, "nbytes", 0)) for i in node.inputs)
+            found[node.op] = (calls + 1, flops + node.flops, moved + read + node.bytes)
+    return found
 
 
 def _products(model: Any, x: Any, t: Any) -> float:

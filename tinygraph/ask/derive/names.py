@@ -16,6 +16,9 @@ _INDEXED = re.compile(r"([^\W\d_])_?(\d{1,3})")
 SMALL = 12
 """An array of more elements than this is summed up."""
 
+COLUMNS = 10
+"""amsmath sets no wider matrix, unless it is told to."""
+
 
 class Names:
     """The names of all values of one graph.
@@ -59,6 +62,7 @@ class Names:
             return
         for position, (given, parent) in enumerate(zip(node.inputs, node.node.parents, strict=True)):
             argument = op.inputs[position] if position < len(op.inputs) else op.nested or "x"
+            argument = "x" if argument == "input" else argument  # as the layers call it, after PyTorch
             if type(parent) is Node:
                 if parent not in self.of:
                     self.of[parent] = self._free(named(argument[:1].upper() + argument[1:]))
@@ -143,7 +147,7 @@ def amount(value: Any) -> str:
         return ""
     if np.size(value) == 1:
         return plain_number(float(np.reshape(value, ())))
-    if 0 < np.size(value) <= SMALL and len(value.shape) <= 2:
+    if 0 < np.size(value) <= SMALL and len(value.shape) <= 2 and value.shape[-1] <= COLUMNS:
         rows = np.reshape(value, (-1, value.shape[-1])).tolist()
         return (r"\begin{pmatrix}" + r" \\ ".join(" & ".join(plain_number(float(x)) for x in row) for row in rows)
                 + r"\end{pmatrix}")

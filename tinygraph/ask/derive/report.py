@@ -85,7 +85,8 @@ class Derivation(Report):
     def latex(self) -> str:
         """Sections and equations for a LaTeX document with amsmath (and CJK fonts for Japanese)."""
         words = self._words
-        lines = [rf"\section*{{{_latex_words(self._title)}}}", _latex_words(self._batch), "",
+        lines = [r"% a part of a document that has \usepackage{amsmath}",
+                 rf"\section*{{{_latex_words(self._title)}}}", _latex_words(self._batch), "",
                  rf"\subsection*{{{words['forward']}}}", *_align(self.forward),
                  rf"\subsection*{{{words['backward']}}}", _latex_words(words["start"]) + ":", *_align((self._start,))]
         for number, step in enumerate(self.steps, 1):

@@ -229,7 +229,7 @@ def _handed(node: Node, position: int, g: Any) -> Any:
         return parts
     # The engine's own step, which fits the cotangent to its input.
     _, _, handed = next(cotangents(node, g, only={parent}, every=True, hooks=False))
-    return next(c for i, c in handed if i == position)
+    return next((c for i, c in handed if i == position), np.zeros_like(parent.value))  # or this output alone hands none
 
 
 def _descendants(target: Node, order: list[Node]) -> set[Node]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import perf_counter
 from typing import NamedTuple
@@ -46,6 +47,19 @@ class NodeTime(NamedTuple):
     backward: float
 
 
+def time_forward(roots: Sequence[Node]) -> dict[Node, float]:
+    """Time the forward of every op behind ``roots`` once, on its recorded values, in topological order (seconds)."""
+    forward: dict[Node, float] = {}
+    for node in ancestors(roots):
+        if node.op is None or node.op is pick or not node.parents:
+            continue
+        values = tuple(p.value if isinstance(p, Node) else p for p in node.parents)
+        begin = perf_counter()
+        node.op.run(values, node.params)
+        forward[node] = perf_counter() - begin
+    return forward
+
+
 def time_nodes(root: Node, seed: Array | None = None) -> list[NodeTime]:
     """Time every op behind ``root`` once, in topological order; the graph and every ``grad`` stay as they are.
 
@@ -54,14 +68,7 @@ def time_nodes(root: Node, seed: Array | None = None) -> list[NodeTime]:
     >>> [(t.node.op.name, t.forward > 0, t.backward > 0) for t in time_nodes((x * x).sum().node)]
     [('multiply', True, True), ('sum', True, True)]
     """
-    forward: dict[Node, float] = {}
-    for node in ancestors([root]):
-        if node.op is None or node.op is pick or not node.parents:
-            continue
-        values = tuple(p.value if isinstance(p, Node) else p for p in node.parents)
-        begin = perf_counter()
-        node.op.run(values, node.params)
-        forward[node] = perf_counter() - begin
+    forward = time_forward([root])
     backward: dict[Node, float] = {}
     begin = perf_counter()
     for node, _, _ in cotangents(root, start(root, seed), every=True, hooks=False):

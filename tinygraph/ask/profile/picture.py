@@ -52,25 +52,27 @@ def _bars(axes: Any, shown: Sequence[OpTotal]) -> None:
 
 
 def _curve(axes: Any, memory: Sequence[Moment], what: Callable[[Moment], str]) -> None:
-    most = max(memory, key=lambda moment: moment.peak)
-    scale, unit = _scale(most.peak)
+    start, most = memory[0].bytes, max(memory, key=lambda moment: moment.peak)
+    scale, unit = _scale(most.peak - start)
     for phase, colour in (("forward", FORWARD), ("backward", BACKWARD)):
         places = [i for i, moment in enumerate(memory) if moment.phase in (phase, "start")]
         if phase == "backward" and places:
             places = [i - 1 for i in places[1:2]] + places[1:]
-        heights = [memory[i].bytes / scale for i in places]
+        heights = [(memory[i].bytes - start) / scale for i in places]
         axes.step(places, heights, where="post", color=colour, label=phase)
         axes.fill_between(places, heights, step="post", color=colour, alpha=0.12, linewidth=0)
-    top = memory.index(most)
-    axes.plot([top], [most.peak / scale], "o", color=PEAK)
-    axes.annotate(f"{most.peak / scale:.3g} {unit} at {what(most)}", (top, most.peak / scale),
-                  textcoords="offset points", xytext=(-8, 0), ha="right", va="center", fontsize=9, color=PEAK)
-    axes.set_ylim(0, 1.15 * most.peak / scale or 1)
+    top, height = memory.index(most), (most.peak - start) / scale
+    axes.plot([top], [height], "o", color=PEAK)
+    axes.annotate(f"{height:.3g} {unit} at {what(most)}", (top, height), textcoords="offset points", xytext=(-8, 6),
+                  ha="right", va="bottom", fontsize=9, color=PEAK)
+    axes.set_ylim(0, 1.2 * height or 1)
     axes.set_xlabel("ops run: forward, then backward")
     axes.set_ylabel(f"live memory ({unit})")
-    axes.set_title("live memory, computed from what the graph keeps alive", loc="left", fontsize=11)
+    given, its_unit = _scale(start)
+    axes.set_title(f"live memory beside the {start / given:.3g} {its_unit} of leaves and data, computed from the graph",
+                   loc="left", fontsize=11)
     axes.grid(color="0.9")
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False, loc="upper left")
 
 
 def _scale(size: int) -> tuple[float, str]:

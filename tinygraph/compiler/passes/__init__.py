@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinygraph.compiler.passes.algebra import bare_reductions, broadcasts, numbers, products, row_sums, sums, uniform
+from tinygraph.compiler.passes.blocks import chains
 from tinygraph.compiler.passes.simplify import aliases, common_subexpressions, constants, dead_code
 from tinygraph.compiler.plan import Plan
 
 Pass = Callable[[Plan], Plan]
 
 PASSES: tuple[Pass, ...] = (dead_code, aliases, constants, uniform, aliases, common_subexpressions, sums, row_sums,
-                            broadcasts, common_subexpressions, bare_reductions, products, numbers, dead_code)
+                            broadcasts, common_subexpressions, bare_reductions, products, numbers, dead_code, chains)
 
 
 def optimised(plan: Plan) -> Plan:

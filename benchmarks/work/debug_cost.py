@@ -1,11 +1,12 @@
 """What `tinygraph.debug` costs: a chain of small ops and the lecture's step, outside and inside it.
 
-Run it with ``python -m benchmarks.debug_cost``. "outside, no look" is the engine with its look for debug and scopes
-taken out of the function that makes a node; the difference to "outside" is what they cost those who never use them.
+"no look" is the engine with its look for debug and scopes taken out of the function that makes a node: the difference
+is what they cost those who never use them.
 """
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,8 +14,9 @@ from contextlib import contextmanager
 import numpy as np
 
 import tinygraph as tg
-from benchmarks.interleave import interleave, machine, report
-from benchmarks.op_chain import LENGTH, chains
+from benchmarks.harness import Case, Side
+from benchmarks.peers import EAGER
+from benchmarks.work import op_chain
 from models.two_layer_net import TwoLayerNet
 from tinygraph.core import node
 
@@ -63,10 +65,10 @@ def within(manager: Callable[[], object], work: Callable[[], object]) -> Callabl
     return wrapped
 
 
-if __name__ == "__main__":
-    print(machine())
-    for title, work, unit in (
-            (f"an op, forward and backward, chain of {LENGTH:,} on ten floats", chains()["tinygraph"], 1e-6 * LENGTH),
-            ("a step of the lecture's net, batch of 100", lecture_step(), 1e-6)):
-        report(title, interleave({"outside, no look": within(stripped, work), "outside": work,
-                                  "inside debug": within(tg.debug, work)}, seconds=12), unit=unit, of="outside")
+def cases() -> Iterator[Case]:
+    chained, length = op_chain.tinygraph().step, op_chain.LENGTH
+    for title, work, per in ((f"debug: one op in a chain of {length:,} on ten floats", chained, length),
+                             ("debug: forward and backward of the lecture's network, batch 100", lecture_step(), 1)):
+        sides = {EAGER: work, "no look": within(stripped, work), "inside tg.debug": within(tg.debug, work)}
+        yield Case("debug_cost", title,
+                   {name: functools.partial(Side, step, per=per) for name, step in sides.items()})

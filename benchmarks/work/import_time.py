@@ -1,19 +1,20 @@
 """What ``import tinygraph`` takes beside ``import numpy``, each in new processes, in turn.
 
 Python's own ``-X importtime`` tells the time from within, so that its start is left out; bytecode is cached, as it is
-from the second import on. Run it with ``python -m benchmarks.import_time``.
+from the second import on.
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 
-from benchmarks.interleave import Timing, machine, report
-
-ROUNDS = 15
+from benchmarks.harness import Case, Goal, Side
+from benchmarks.peers import EAGER
 
 
 def seconds(module: str) -> float:
@@ -25,18 +26,8 @@ def seconds(module: str) -> float:
     return int(line) * 1e-6
 
 
-def main() -> None:
-    """Import both once for their bytecode, then measure."""
-    print(machine())
-    modules = ("tinygraph", "numpy")
-    taken: dict[str, list[float]] = {module: [] for module in modules}
-    for round_number in range(ROUNDS + 1):
-        for module in modules:
-            took = seconds(module)
-            if round_number:
-                taken[module].append(took)
-    report("import", [Timing(module, tuple(times)) for module, times in taken.items()])
-
-
-if __name__ == "__main__":
-    main()
+def cases() -> Iterator[Case]:
+    sides = {EAGER: "tinygraph", "numpy": "numpy"}
+    yield Case("import_time", "import, in a new process",
+               {name: functools.partial(Side, functools.partial(seconds, module)) for name, module in sides.items()},
+               (Goal(EAGER, ("numpy",), at_most=1.3),), kind="told", steps=1)
