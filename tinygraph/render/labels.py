@@ -33,16 +33,22 @@ _SPECIAL = re.compile(r"[&<>\"'\\]")
 def shafts(wire: Wire, ink: str, wide: int) -> str:
     """The table of a wire: the text above, its lines, ``wide`` points long or more, the text below."""
     above = "".join(f"<TR><TD>{_line(line)}</TD></TR>" for line in wire.above)
-    if not wire.gradient:
-        return f'{TABLE}{above}<TR><TD PORT="f" HEIGHT="1" WIDTH="{wide}" BGCOLOR="{ink}"></TD></TR></TABLE>'
-    below = "".join(f"<TR><TD>{_line(line)}</TD></TR>" for line in wire.below)
-    return f"{TABLE}{above}{two_lines(ink, wide)}{below}</TABLE>"
+    below = "".join(f"<TR><TD>{_line(line)}</TD></TR>" for line in wire.below) if wire.gradient else ""
+    return f"{TABLE}{above}{_lines(wire.gradient, ink, wide)}{below}</TABLE>"
 
 
-def two_lines(ink: str, width: int) -> str:
-    """The rows of a table that are a wire's two lines, and the gap between them."""
-    return (f'<TR><TD PORT="f" HEIGHT="1" WIDTH="{width}" BGCOLOR="{ink}"></TD></TR><TR><TD PORT="m" HEIGHT="{GAP}">'
-            f'</TD></TR><TR><TD PORT="b" HEIGHT="1" BGCOLOR="{COLOURS["backward"]}"></TD></TR>')
+def waypoint(gradient: bool, ink: str) -> str:
+    """The table of a point that a wire goes through."""
+    return f"{TABLE}{_lines(gradient, ink, 1)}</TABLE>"
+
+
+def _lines(gradient: bool, ink: str, wide: int) -> str:
+    """The rows of a table that are a wire's lines: one forward, and where a gradient comes back a gap and another."""
+    forward = f'<TR><TD PORT="f" HEIGHT="1" WIDTH="{wide}" BGCOLOR="{ink}"></TD></TR>'
+    if not gradient:
+        return forward
+    return (f'{forward}<TR><TD PORT="m" HEIGHT="{GAP}"></TD></TR>'
+            f'<TR><TD PORT="b" HEIGHT="1" BGCOLOR="{COLOURS["backward"]}"></TD></TR>')
 
 
 def caption(scene: Scene) -> str:

@@ -86,13 +86,17 @@ class Names:
             self._given = {"L": self.loss} | {str(name): self[out].bracketed for name, out in named}
         return self._given
 
+    def knows(self, edge: Edge) -> bool:
+        """Whether the op that an edge leads to is drawn, so that its formula can be told."""
+        return edge.target.id in self._letters
+
     def handed(self, edge: Edge) -> Formula:
         """What comes back along an edge: the card's formula with this graph's names, or ∂L/∂x where it has none."""
         op = edge.target.node.op
         assert op is not None
         derivative = self.derivative(edge.node)
         tex = on_card(edge)
-        if not tex or edge.target.id not in self._letters:
+        if not tex or not self.knows(edge):
             return derivative
         if not any(out.value.shape for out in edge.target.outputs):
             tex = tex.replace(r"\odot", r"\cdot")
