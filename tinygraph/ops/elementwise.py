@@ -283,9 +283,10 @@ def sigmoid(x: Array) -> Array:
     >>> sigmoid(0.0)
     np.float64(0.5)
     """
-    below = np.real(x) < 0
-    e = np.exp(np.where(below, x, -x) if np.iscomplexobj(x) else -np.absolute(x))  # never above 1
-    return np.where(below, e, 1) / (1 + e)
+    is_complex = np.iscomplexobj(x)
+    above = np.real(x) >= 0 if is_complex else x >= 0
+    e = np.exp(np.where(above, -x, x) if is_complex else -np.absolute(x))  # never above 1
+    return np.where(above, 1, e) / (1 + e)
 
 
 @op(symbol="ReLU", flops=_size, tex=(r"g \odot [X > 0]",), vjp=(lambda g, y, x: np.where(x > 0, g, 0),))
