@@ -191,6 +191,7 @@ class Story:
         return {
             "node": self.boxes.get(self.homes[node.id]),
             "name": in_pieces(self.names[out].bracketed),
+            "same": in_pieces(self.names.same(out)),
             "shape": list(out.value.shape),
             "dtype": str(out.value.dtype),
             "array": array(out.value),
