@@ -118,6 +118,20 @@ def test_repeats_of_several_steps_are_folded_and_so_are_those_without_scopes():
     assert boxes(drawing, "op") == ["×", "tanh", "Σ"]
 
 
+def test_repeats_in_repeats_are_folded_too():
+    x = tg.tensor(np.ones(3), requires_grad=True, name="x")
+    y = x
+    for _ in range(4):
+        with tg.scope("block"):
+            for _ in range(5):
+                with tg.scope("layer"):
+                    for _ in range(3):
+                        y = np.tanh(y * 2)
+    drawing = tg.draw(y.sum(), fold_repeats=True)
+    assert titles(drawing) == ["block ×4", "layer ×5", "×3"]
+    assert boxes(drawing, "op") == ["×", "tanh", "Σ"]
+
+
 def test_folding_and_depth_go_together():
     drawing = tg.draw(net(12), fold_repeats=True, depth=2)
     assert titles(drawing) == ["net", "layer ×12"]
