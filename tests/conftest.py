@@ -11,6 +11,7 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ["MPLBACKEND"] = "Agg"
 
 import functools
+import gc
 import shutil
 from pathlib import Path
 
@@ -25,6 +26,10 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("long", max_examples=2000, deadline=None, print_blob=True)
 hypothesis.settings.load_profile("ci")
+
+
+# What another package would bring: looked through for doctests, it would be found and stay registered.
+collect_ignore = ["plugin"]
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -71,6 +76,15 @@ def mnist_folder() -> Path:
     if not folder:
         pytest.skip("needs MNIST in the folder that TINYGRAPH_DATA names")
     return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def few_objects():
+    """Let the collector forget what there is: a recording looks through all objects for tensors, and each time anew."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -60,8 +60,29 @@ def test_train_takes_its_options():
     assert state["weights"]["W1"].dtype == np.float32
     assert state["settings"] == {
         "script": "two_layer_net.py", "data": "digits", "dtype": "float32", "batch_size": 20, "seed": 7,
-        "replace": False, "optimizer": "sgd", "lr": 0.25, "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
+        "replace": False, "optimizer": "sgd", "lr": 0.25, "momentum": 0.0, "dampening": 0.0, "nesterov": False,
+        "weight_decay": 0.0}
     assert state["iters"] == 3
+
+
+def test_train_compiled_says_so_and_goes_on_compiled(capsys):
+    options = ["--optimizer", "adam", "--dtype", "float32", "--compile"]
+    assert train(*options, "--iters", "40", "--out", "whole") == 0
+    assert "lr 0.001, seed 0, float32, compiled" in capsys.readouterr().out
+    assert train(*options, "--iters", "17", "--out", "part") == 0
+    assert main(["train", MODEL, "--resume", "part/checkpoint.safetensors", "--iters", "40"]) == 0
+    assert Path("whole/checkpoint.safetensors").read_bytes() == Path("part/checkpoint.safetensors").read_bytes()
+
+
+def test_train_says_in_one_line_that_a_step_cannot_be_compiled(capsys):
+    text = Path(MODEL).read_text().replace("return tg.softmax_with_loss(self.predict(x), t)",
+                                           "return tg.softmax_with_loss(self.predict(x) * (1 if x.any() else 2), t)")
+    Path("branch.py").write_text(text)
+    assert main(["train", "branch.py", "--data", "digits", "--iters", "3", "--compile"]) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "compiled" in line]
+    assert len(said) == 1
+    assert said[0].startswith("tinygraph: _step runs without being compiled: the step reads a value")
+    assert "(branch.py:" in said[0]
 
 
 def test_many_short_epochs_are_thinned_out_on_the_screen_and_not_in_the_table(capsys):
@@ -309,10 +330,13 @@ def test_draw_refuses_an_ending_it_does_not_know(capsys):
 def test_bench_tells_each_op_and_the_share_of_products(capsys):
     assert main(["bench", MODEL, "--data", "digits", "--batch", "10", "--repeats", "5"]) == 0
     printed = capsys.readouterr().out
-    calls = dict(re.findall(r"^(\w+) +(\d+) +[\d.]+ +[\d.]+ +[\d.]+%$", printed, re.M))
-    assert calls == {"affine": "2", "softmax_with_loss": "1", "relu": "1"}
+    row = r"^(\w+) +(\d+) +[\d.]+ +[\d.]+ +[\d.]+% +([\d.]+(?: k)?) +[\d.]+ +\d+% +([\d.]+ k) +[\d.]+ "
+    costs = re.findall(row, printed, re.M)
+    assert {op: (calls, flops, moved) for op, calls, flops, moved in costs} == {
+        "affine": ("2", "74.6 k", "44 k"), "relu": ("1", "500", "8 k"), "softmax_with_loss": ("1", "800", "1.69 k")}
+    assert re.search(r"^FLOPs and bytes are of the forwards. This machine's peak: [\d.,]+ GFLOP/s", printed, re.M)
     for part in ("forward", "backward", "update", "step", "matrix multiplication"):
-        (median,) = re.findall(rf"^{part} +([\d.]+) +\d+% +[\d.]+%$", printed, re.M)
+        (median,) = re.findall(rf"^{part} +([\d.]+) +\d+% +[\d.]+%", printed, re.M)
         assert float(median) > 0
 
 
@@ -321,6 +345,37 @@ def test_bench_of_a_model_without_a_product(capsys):
                                      .replace("def tg.square(", "def square("))
     assert main(["bench", "no_product.py", "--data", "spiral", "--repeats", "3"]) == 0
     assert re.search(r"^matrix multiplication +0\.0 +0% +0\.0%$", capsys.readouterr().out, re.M)
+
+
+def test_bench_times_the_compiled_step_and_lists_its_lines(capsys):
+    assert main(["bench", MODEL, "--data", "digits", "--repeats", "5", "--compile"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^the step, compiled +[\d.]+ +\d+% +[\d.]+%", printed, re.M)
+    line = r"^ +[\d.]+ +[\d.]+% +640,000 +[\d.]+ +[\d,]+ +[\d.]+  \w+ = np\.(dot|matmul)\(x, W1"
+    assert re.search(line, printed, re.M)
+
+
+def test_bench_gives_its_numbers_as_data(capsys):
+    assert main(["bench", MODEL, "--data", "digits", "--repeats", "3", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["seconds"]["compiled"] is None
+    assert data["seconds"]["step"] > 0
+    assert data["peak_flops_per_second"] > 1e6
+    assert {op["op"]: op["flops"] for op in data["ops"]}["relu"] == 5_000
+
+
+def test_bench_wants_a_script_or_the_peers(capsys, monkeypatch):
+    import tinygraph
+    assert main(["bench"]) == 1
+    assert capsys.readouterr().err == "tinygraph: bench needs a SCRIPT whose step it should time, or --peers\n"
+    monkeypatch.setattr(tinygraph, "__file__", str(Path("nowhere/tinygraph/__init__.py").absolute()))
+    assert main(["bench", "--peers"]) == 1
+    assert capsys.readouterr().err.startswith("tinygraph: bench --peers runs the folder benchmarks of a checkout")
+
+
+def test_bench_of_the_peers_runs_the_benchmarks_of_the_checkout(capfd):
+    assert main(["bench", "--peers", "nonsense"]) == 1
+    assert capfd.readouterr().err.startswith("there is no workload 'nonsense'; there are attention, ")
 
 
 def test_bench_leaves_the_weights_as_they_were():
@@ -421,7 +476,7 @@ def test_shadow_tells_of_digits_and_by_its_exit_code_of_an_overflow(capsys):
     assert "the first to overflow" in Path("shadow.dot").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("verb", ["check --graph", "lint", "shadow", "profile --rounds 1", "derive", "diff"])
+@pytest.mark.parametrize("verb", ["check", "lint", "shadow", "profile --rounds 1", "derive", "diff"])
 def test_every_question_draws_its_answer(verb, capsys):
     name, *options = verb.split()
     asked(capsys, name, MODEL, *options, "--draw", "answer.dot")
@@ -478,7 +533,7 @@ def test_json_has_words_for_what_it_lacks(capsys):
     (["train", "nowhere.py"], "there is no model script nowhere.py"),
     (["train", MODEL, "--data", "digits", "--batch", "5000"], "batch_size should be 1..1437"),
     (["train", MODEL, "--data", "digits", "--lr", "-1"], "lr should be a finite number"),
-    (["train", MODEL, "--data", "digits", "--optimizer", "none"], "no optimizer 'none': choose one of sgd"),
+    (["train", MODEL, "--data", "digits", "--optimizer", "none"], "no optimizer 'none': choose one of adagrad, adam,"),
     (["train", MODEL, "--resume", "nowhere"], "nowhere cannot be read: No such file"),
     (["check", "empty.py", "--data", "spiral"], "empty.py has no function build"),
     (["draw", MODEL, "--data", "spiral", "-o", "empty.py/graph.dot"], "empty.py"),
@@ -526,7 +581,8 @@ def test_help_shows_examples_that_parse(verb, capsys):
     examples = re.findall(rf"^  tinygraph ({verb} .*)$", capsys.readouterr().out, re.M)
     assert len(examples) >= 2
     for example in examples:
-        assert _parser().parse_args(example.split()).script == "models/two_layer_net.py"
+        parsed = _parser().parse_args(example.split())
+        assert parsed.script == "models/two_layer_net.py" or parsed.peers
 
 
 def test_the_module_is_the_program_and_starts_without_what_it_does_not_need():
@@ -547,3 +603,36 @@ def test_the_script_of_the_docs_keeps_the_contract(capsys):
     assert main(["train", "model.py", "--data", "digits", "--iters", "200", "--lr", "0.5"]) == 0
     accuracy = float(re.findall(r"test accuracy (\d\.\d+)", capsys.readouterr().out)[-1])
     assert accuracy > 0.8
+
+
+# --- compile ----------------------------------------------------------------------------------------------------------
+
+
+def test_compile_writes_a_program_that_needs_numpy_alone(capsys):
+    assert main(["compile", MODEL, "--data", "digits", "--batch", "20", "--optimizer", "adam", "-o", "out.py"]) == 0
+    assert capsys.readouterr().out == "out.py\n"
+    # -I: no tinygraph on the path but what is installed, which the finder then refuses.
+    block = ("import sys, runpy; sys.modules['tinygraph'] = None\n"
+             "runpy.run_path('out.py', run_name='__main__')\nassert 'scipy' not in sys.modules")
+    done = subprocess.run([sys.executable, "-I", "-c", block], capture_output=True, text=True, check=True)
+    assert float(done.stdout) == pytest.approx(np.log(10))
+    text = Path("out.py").read_text()
+    for row in ("    x              float64 (20, 64)  an argument",
+        "    lr             float64 ()        a tensor's array",
+                "    exp_avg_W1     float64 (64, 50)  written in place", "# affine, two_layer_net.py:"):
+        assert row in text
+
+
+def test_compile_prints_and_reports(capsys):
+    assert main(["compile", MODEL, "--data", "digits", "-o", "-", "--report"]) == 0
+    printed = capsys.readouterr().out
+    assert "def step(x, t, W1, b1, W2, b2, steps, lr):" in printed
+    assert "µs  share" in printed
+    assert re.search(r"100\.0%.*in all; [\d,]+ bytes of buffers", printed)
+
+
+def test_compile_tells_why_it_cannot(capsys):
+    Path("branch.py").write_text(Path(MODEL).read_text().replace("y = self.predict(x)", "y = self.predict(x)").replace(
+        "return tg.affine(tg.relu(", "assert x.sum() > 0\n        return tg.affine(tg.relu("))
+    assert main(["compile", "branch.py", "--data", "digits"]) == 1
+    assert "the step reads a value that is computed anew at each call: `if` asks" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import math
 import tracemalloc
 from typing import Any
 
@@ -16,38 +18,152 @@ SETTINGS = [
     {},
     {"momentum": 0.9},
     {"momentum": 0.9, "nesterov": True},
+    {"momentum": 0.9, "dampening": 0.5},
     {"weight_decay": 0.1},
     {"momentum": 0.5, "nesterov": True, "weight_decay": 0.01},
 ]
 
+KINDS: list[tuple[str, dict[str, Any]]] = [
+    *[("sgd", settings) for settings in SETTINGS],
+    ("momentum", {}), ("nesterov", {}),
+    ("adagrad", {}), ("adagrad", {"lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5}),
+    ("rmsprop", {}), ("rmsprop", {"momentum": 0.9, "centered": True, "alpha": 0.9, "weight_decay": 0.1}),
+    ("adam", {}), ("adam", {"betas": (0.8, 0.9), "weight_decay": 0.1}),
+    ("adamw", {}), ("adamw", {"betas": (0.8, 0.9), "weight_decay": 0.1}),
+]
+"""Every optimiser that there is, with settings."""
 
-def recurrence(w: float, gradients: list[float], lr: float, momentum: float = 0.0, nesterov: bool = False,
-               weight_decay: float = 0.0) -> float:
+NAMES = {"adagrad": "Adagrad", "rmsprop": "RMSprop", "adam": "Adam", "adamw": "AdamW", "sgd": "SGD", "momentum": "SGD",
+         "nesterov": "SGD"}
+"""What PyTorch calls them."""
+
+every_kind = pytest.mark.parametrize(("name", "settings"), KINDS, ids=str)
+
+
+def recurrence(w: float, gradients: list[float], lr: float, momentum: float = 0.0, dampening: float = 0.0,
+               weight_decay: float = 0.0, nesterov: bool = False) -> float:
     """PyTorch's SGD, as its documentation writes it down, on one number."""
     v = None
     for g in gradients:
         g += weight_decay * w
         if momentum:
-            v = g if v is None else momentum * v + g
+            v = g if v is None else momentum * v + (1 - dampening) * g
             g = g + momentum * v if nesterov else v
         w -= lr * g
     return w
+
+
+def adagrad(w: float, gradients: list[float], lr: float, lr_decay: float = 0.0, weight_decay: float = 0.0,
+            initial_accumulator_value: float = 0.0) -> float:
+    """The same of Adagrad."""
+    h = initial_accumulator_value
+    for n, g in enumerate(gradients):
+        g += weight_decay * w
+        h += g ** 2
+        w -= lr / (1 + n * lr_decay) * g / (math.sqrt(h) + 1e-10)
+    return w
+
+
+def rmsprop(w: float, gradients: list[float], lr: float, alpha: float = 0.99, weight_decay: float = 0.0,
+            momentum: float = 0.0, centered: bool = False) -> float:
+    """The same of RMSprop."""
+    s = mean = v = 0.0
+    for g in gradients:
+        g += weight_decay * w
+        s = alpha * s + (1 - alpha) * g ** 2
+        mean = alpha * mean + (1 - alpha) * g
+        v = momentum * v + g / (math.sqrt(s - mean ** 2 if centered else s) + 1e-8)
+        w -= lr * v
+    return w
+
+
+def adam(w: float, gradients: list[float], lr: float, betas: tuple[float, float] = (0.9, 0.999),
+         weight_decay: float = 0.0, decoupled: bool = False) -> float:
+    """The same of Adam."""
+    m = v = 0.0
+    for n, g in enumerate(gradients, 1):
+        if decoupled:
+            w -= lr * weight_decay * w
+        else:
+            g += weight_decay * w
+        m = betas[0] * m + (1 - betas[0]) * g
+        v = betas[1] * v + (1 - betas[1]) * g ** 2
+        w -= lr * m / (1 - betas[0] ** n) / (math.sqrt(v / (1 - betas[1] ** n)) + 1e-8)
+    return w
+
+
+FORMULAS = {
+    "sgd": recurrence, "adagrad": adagrad, "rmsprop": rmsprop, "adam": adam,
+    "momentum": functools.partial(recurrence, momentum=0.9),
+    "nesterov": functools.partial(recurrence, momentum=0.9, nesterov=True),
+    "adamw": lambda w, gradients, lr, betas=(0.9, 0.999), weight_decay=0.01:
+        adam(w, gradients, lr, betas, weight_decay, decoupled=True),
+}
 
 
 def weight(value: Any, dtype: Any = np.float64) -> tg.Tensor:
     return tg.tensor(np.array(value, dtype), requires_grad=True)
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_the_update_is_the_recurrence(settings, rng):
-    gradients = rng.standard_normal((5, 3))
+@every_kind
+def test_the_update_is_the_recurrence(name, settings, rng):
+    gradients = rng.standard_normal((20, 3))
     w = weight([1.0, -2.0, 0.5])
-    optimizer = SGD([w], 0.1, **settings)
+    optimizer = find(name)([w], 0.1, **settings)
     for g in gradients:
         w.grad = g
         optimizer.step()
-    expected = [recurrence(w0, list(gradients[:, i]), 0.1, **settings) for i, w0 in enumerate([1.0, -2.0, 0.5])]
-    np.testing.assert_allclose(w.data, expected, rtol=1e-14)
+    wanted = [FORMULAS[name](w0, list(gradients[:, i]), 0.1, **settings) for i, w0 in enumerate([1.0, -2.0, 0.5])]
+    np.testing.assert_allclose(w.data, wanted, rtol=1e-13)
+
+
+@every_kind
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_update_is_pytorchs(name, settings, dtype, rng):
+    torch = pytest.importorskip("torch")
+    start, gradients = rng.standard_normal((3, 2)).astype(dtype), rng.standard_normal((20, 2, 3, 2)).astype(dtype)
+    ours, theirs = [weight(start, dtype) for _ in range(2)], [torch.tensor(start, requires_grad=True) for _ in range(2)]
+    if name in ("momentum", "nesterov"):
+        settings = {"momentum": 0.9, "nesterov": name == "nesterov"}
+    optimizer = find(name)(ours, 0.05, **settings)
+    other = getattr(torch.optim, NAMES[name])(theirs, lr=0.05, **settings)
+    for n, both in enumerate(gradients):
+        for w, v, g, seldom in zip(ours, theirs, both, (1, 3), strict=True):
+            w.grad, v.grad = (g, torch.tensor(g)) if n % seldom == 0 else (None, None)
+        if n == 10:
+            optimizer.lr = other.param_groups[0]["lr"] = 0.01
+        optimizer.step()
+        other.step()
+    for w, v in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(w.data, v.detach().numpy(), rtol=1e-12 if dtype == "float64" else 1e-5, atol=1e-7)
+
+
+@every_kind
+def test_a_compiled_step_is_the_step_itself_bit_for_bit(name, settings, rng):
+    def make():
+        w, v = weight(np.ones(3), np.float32), weight(2.0)
+        optimizer = find(name)({"w": w, "v": v}, 0.05, **settings)
+
+        def step(x):
+            optimizer.zero_grad()
+            loss = ((w * x) ** 2).sum() * v
+            loss.backward()
+            optimizer.step()
+            return loss
+        return optimizer, step
+    optimizer, eager = make()
+    other, step = make()
+    step = tg.compile(step)
+    for n, x in enumerate(rng.standard_normal((12, 3)).astype(np.float32)):
+        if n == 6:
+            optimizer.lr = other.lr = 0.01
+        assert step(x).data.tobytes() == eager(x).data.tobytes()
+    assert "\ndef step(" in "\n" + step.source
+    a, b = optimizer.state(), other.state()
+    assert a["steps"] == b["steps"] == 12
+    for purpose, arrays in a["slots"].items():
+        for key, array in arrays.items():
+            assert b["slots"][purpose][key].tobytes() == array.tobytes()
 
 
 def test_momentum_goes_where_it_should_in_the_long_run():
@@ -62,11 +178,11 @@ def test_momentum_goes_where_it_should_in_the_long_run():
     assert before - w.item() == pytest.approx(2.0, rel=1e-12)
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_the_array_is_written_in_place_and_the_gradient_is_not(settings):
+@every_kind
+def test_the_array_is_written_in_place_and_the_gradient_is_not(name, settings):
     array = np.array([1.0, 2.0])
     w = tg.tensor(array, requires_grad=True)
-    optimizer = SGD([w], 0.1, **settings)
+    optimizer = find(name)([w], 0.1, **settings)
     for _ in range(3):
         w.grad = np.array([1.0, -1.0])
         optimizer.step()
@@ -85,15 +201,17 @@ def test_a_velocity_is_not_the_gradients_own_array():
     assert optimizer.state()["slots"]["velocity"]["0"].tolist() == [1.0]
 
 
+@every_kind
 @pytest.mark.parametrize("lr", [0.1, np.float64(0.1), np.array(0.1), 1])
-def test_float32_stays_float32(lr):
+def test_float32_stays_float32(name, settings, lr):
     w = weight([1.0], np.float32)
-    optimizer = SGD([w], lr, momentum=np.float64(0.9), weight_decay=np.float64(0.1))
+    optimizer = find(name)([w], lr, **settings)
     for _ in range(2):
         w.grad = np.ones(1, np.float32)
         optimizer.step()
     assert w.dtype == np.float32
-    assert optimizer.state()["slots"]["velocity"]["0"].dtype == np.float32
+    for arrays in optimizer.state()["slots"].values():
+        assert arrays["0"].dtype == np.float32
 
 
 def test_a_weight_without_a_gradient_is_left_alone():
@@ -147,11 +265,21 @@ def test_a_plain_step_makes_one_array_of_the_weights_size():
 @pytest.mark.parametrize(("arguments", "words"), [
     ({"lr": -0.1}, "lr should be"), ({"lr": float("nan")}, "lr should be"), ({"lr": float("inf")}, "lr should be"),
     ({"lr": 0.1, "momentum": -1}, "momentum should be"), ({"lr": 0.1, "weight_decay": -1}, "weight_decay should be"),
-    ({"lr": 0.1, "nesterov": True}, "nesterov"),
+    ({"lr": 0.1, "nesterov": True}, "nesterov"), ({"momentum": 0.9, "dampening": 0.1, "nesterov": True}, "dampening"),
+    ({"name": "adam", "betas": (0.9, 1.0)}, r"the second of betas should be in \[0, 1\)"),
+    ({"name": "rmsprop", "alpha": -0.1}, "alpha should be"), ({"name": "adagrad", "eps": -1}, "eps should be"),
 ])
 def test_a_setting_out_of_range_is_named(arguments, words):
+    arguments = {"name": "sgd", **arguments}
     with pytest.raises(ArgumentError, match=words):
-        SGD([weight(1.0)], **arguments)
+        find(arguments.pop("name"))([weight(1.0)], **arguments)
+
+
+def test_a_learning_rate_out_of_range_is_refused_later_too():
+    optimizer = SGD([weight(1.0)], 0.1)
+    with pytest.raises(ArgumentError, match="lr should be"):
+        optimizer.lr = -1.0
+    assert optimizer.lr == 0.1
 
 
 def test_weights_that_cannot_be_trained_are_named():
@@ -168,15 +296,15 @@ def test_weights_that_cannot_be_trained_are_named():
         SGD({"a": w, "b": w}, 0.1)
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_a_restored_optimizer_goes_on_bit_for_bit(settings, rng, tmp_path):
+@every_kind
+def test_a_restored_optimizer_goes_on_bit_for_bit(name, settings, rng, tmp_path):
     gradients = rng.standard_normal((6, 4))
     straight, broken = weight(np.ones(4)), weight(np.ones(4))
-    one, other = SGD({"w": straight}, 0.1, **settings), SGD({"w": broken}, 0.1, **settings)
+    one, other = find(name)({"w": straight}, 0.1, **settings), find(name)({"w": broken}, 0.1, **settings)
     for i, g in enumerate(gradients):
         if i == 3:
             tg.save_state(tmp_path / "s", other.state())
-            other = SGD({"w": broken}, 0.7, **settings)
+            other = find(name)({"w": broken}, 0.7, **settings)
             other.restore(tg.load_state(tmp_path / "s"))
         straight.grad, broken.grad = g, g
         one.step()
@@ -259,5 +387,5 @@ def test_an_optimizer_of_another_package_is_found_on_the_first_miss(tmp_path, mo
 def test_a_name_that_nobody_registered():
     with pytest.raises(KeyError):
         OPTIMIZERS["nobody's"]
-    with pytest.raises(ArgumentError, match="no optimizer \"nobody's\": choose one of sgd"):
+    with pytest.raises(ArgumentError, match="no optimizer \"nobody's\": choose one of adagrad, adam,"):
         find("nobody's")

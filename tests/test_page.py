@@ -250,6 +250,15 @@ def test_the_panel_explains_a_step_backward_and_the_sum_where_a_value_branches(v
     assert "16 · 2" in " ".join(page.inner_text("#step").split())
 
 
+def test_the_panel_puts_numbers_into_the_formulas_of_means_and_of_one_of_several_outputs(visit):
+    x = tg.tensor([3.0, 1.0], requires_grad=True, name="x")
+    loss = np.sort(x).mean()
+    loss.backward()
+    told = [" ".join(visit(tg.draw(loss), f"#step={step}").inner_text("#step").split()) for step in (4, 5)]
+    assert "1 2 1" in told[0]  # a half of 1
+    assert "unsort((0.5, 0.5))" in told[1]
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_numbers_on_the_page_are_the_gradients_to_the_last_bit(visit, rng, dtype):
     net = TwoLayerNet(3, 4, 2, weight_init_std=0.7, seed=1, dtype=dtype)

@@ -14,7 +14,7 @@ import pytest
 import tinygraph as tg
 from tinygraph.core.errors import ArgumentError, MissingDependencyError, ScriptError, StateError
 from tinygraph.data import Batches, Dataset, load
-from tinygraph.optim import SGD
+from tinygraph.optim import SGD, find
 from tinygraph.training import (
     Curve,
     Report,
@@ -65,6 +65,14 @@ class Net:
 
     def restore(self, state: dict[str, Any]) -> None:
         self.noise.bit_generator.state = state["noise"]
+
+
+class Noisy(Net):
+    """The same with dropout drawn through tg.random."""
+
+    def loss(self, x: Any, t: Any) -> tg.Tensor:
+        hidden = tg.tanh(x @ self.params["W"])
+        return tg.softmax_with_loss(hidden * (tg.random.rand(*hidden.shape) >= self.dropout) @ self.params["V"], t)
 
 
 class StopAt(Report):
@@ -178,16 +186,19 @@ def test_a_loss_that_is_none_is_named(loss, words):
 
 
 @pytest.mark.parametrize("at", [1, 4, 6, 7])  # in an epoch and at the end of one, of three steps each
-@pytest.mark.parametrize("how", [{}, {"momentum": 0.9, "nesterov": True}, {"replace": True}, {"dropout": 0.3}],
-                         ids=["sgd", "nesterov", "replace", "dropout"])
+@pytest.mark.parametrize("how", [{}, {"momentum": 0.9, "nesterov": True}, {"replace": True}, {"dropout": 0.3},
+                                 {"net": Noisy, "dropout": 0.3}, {"net": Noisy, "dropout": 0.3, "compiled": True}],
+                         ids=["sgd", "nesterov", "replace", "dropout", "tg.random", "compiled"])
 def test_a_training_that_was_stopped_goes_on_bit_for_bit(at, how, spiral, tmp_path, undrawn):
     how = dict(how)
-    replace, dropout = how.pop("replace", False), how.pop("dropout", 0.0)
+    replace, dropout, net = how.pop("replace", False), how.pop("dropout", 0.0), how.pop("net", Net)
+    compiled = how.pop("compiled", False)
 
     def run(out: str, **more: Any) -> Training:
-        model = Net(2, 3, dropout)
+        tg.random.seed(5 if "resume" not in more else 6)
+        model = net(2, 3, dropout)
         return train(model, spiral, SGD(model.params, 0.1, **how), iters=11, batch_size=100, seed=3, replace=replace,
-                     out=tmp_path / out, **more)
+                     out=tmp_path / out, compiled=compiled, **more)
 
     run("straight")
     assert run("stopped", report=StopAt(at)).stopped == "interrupted"
@@ -195,6 +206,33 @@ def test_a_training_that_was_stopped_goes_on_bit_for_bit(at, how, spiral, tmp_pa
     assert run("stopped", resume=tmp_path / "stopped" / "checkpoint.safetensors").stopped == ""
     for name in ("checkpoint.safetensors", "curve.csv"):
         assert (tmp_path / "straight" / name).read_bytes() == (tmp_path / "stopped" / name).read_bytes(), name
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam"])
+def test_a_compiled_training_is_the_training_itself(optimizer, spiral):
+    runs = []
+    for compiled in (False, True):
+        tg.random.seed(1)
+        model = Noisy(2, 3, 0.2)
+        runs.append(train(model, spiral, find(optimizer)(model.params, 0.05), iters=40, compiled=compiled))
+    eager, same = runs
+    np.testing.assert_allclose(same.curve.losses, eager.curve.losses, rtol=1e-10)
+    for name, w in eager.model.params.items():
+        np.testing.assert_allclose(same.model.params[name].data, w.data, rtol=1e-9)
+    assert "rng.random(" in same._take_step.source  # type: ignore[attr-defined]
+
+
+def test_a_step_that_cannot_be_compiled_trains_as_it_is_and_says_so(spiral):
+    losses = []
+    for compiled in (False, True):
+        model = Net(2, 3, dropout=0.3)  # which draws from a generator of its own
+        if compiled:
+            with pytest.warns(RuntimeWarning, match="random numbers come from tg.random"):
+                training = train(model, spiral, SGD(model.params, 0.1), iters=5, compiled=True)
+        else:
+            training = train(model, spiral, SGD(model.params, 0.1), iters=5)
+        losses.append(training.curve.losses[0])
+    assert losses[0] == losses[1]
 
 
 def test_more_steps_after_the_end_are_those_of_one_longer_training(spiral, tmp_path):
@@ -228,7 +266,7 @@ def test_checkpoints_are_written_on_the_way(spiral, tmp_path, monkeypatch):
     ({"data": "digits"}, "data="), ({"batch_size": 50}, "batch_size=50"), ({"seed": 4}, "seed=4"),
     ({"replace": True}, "replace=True"), ({"facts": {"script": "b.py"}}, "script='b.py'"), ({"lr": 0.2}, "lr=0.2"),
     ({"momentum": 0.5}, "momentum=0.5"), ({"dtype": np.float32}, "dtype='float32'"), ({"iters": 2}, "step 4 already"),
-    ({"hidden": 9}, r"W is float64 \(2, 9\) here"),
+    ({"hidden": 9}, r"W is float64 \(2, 9\) here"), ({"compiled": True}, "compiled=True"),
 ], ids=lambda value: str(value)[:30])
 def test_what_must_agree_to_go_on_is_checked(change, words, spiral, tmp_path, undrawn):
     def run(data="spiral", dtype=np.float64, lr=0.1, momentum=0.0, hidden=8, **how):
@@ -278,6 +316,17 @@ def diverging() -> Net:
     return model
 
 
+def test_a_compiled_step_that_diverges_changes_no_weight(spiral):
+    model = Net(2, 3)
+    model.params = {"W": tg.tensor(np.ones((2, 3)), True)}
+    model.loss = lambda x, t: ((x @ model.params["W"]) ** 4).sum()  # type: ignore[method-assign]
+    model.predict = lambda x: x @ model.params["W"]  # type: ignore[method-assign]
+    training = train(model, spiral, SGD(model.params, 0.05), iters=50, compiled=True)
+    assert training.stopped == "diverged"
+    assert training.step > 3
+    assert np.isfinite(model.params["W"].data).all()
+
+
 def test_a_loss_that_is_not_finite_ends_it_and_keeps_the_last_checkpoint(diverging, spiral, tmp_path, monkeypatch):
     monkeypatch.setattr("tinygraph.training.loop.PAUSE", 0.0)
     training = train(diverging, spiral, SGD(diverging.params, 0.1), iters=20, out=tmp_path)
@@ -299,6 +348,15 @@ def test_a_real_divergence_says_so_without_warnings(spiral):
     assert train(model, spiral, SGD(model.params, 1e3), iters=50).stopped == "diverged"
 
 
+@pytest.fixture
+def listening():
+    """Ctrl-C raises, also where the tests are a job in the background, which ignores it."""
+    own = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, own)
+
+
+@pytest.mark.usefixtures("listening")
 def test_ctrl_c_is_a_flag_and_the_handler_comes_back(capfd):
     before = signal.getsignal(signal.SIGINT)
     with Interruption() as interruption:

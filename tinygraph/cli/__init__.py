@@ -1,4 +1,4 @@
-"""The command-line program: train, check, draw and measure a model script, and ask its graph questions.
+"""The command-line program: train, check, draw, measure and compile a model script, and ask its graph questions.
 
 What a script must offer stands in docs/model-scripts.md. Each verb imports what it needs when it is called, so that
 ``tinygraph --help`` answers at once.
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tinygraph.cli.common import say
+from tinygraph.cli.compiling import add_compile
 from tinygraph.cli.look import add_bench, add_check, add_draw
 from tinygraph.cli.questions import add_derive, add_diff, add_explain, add_lint, add_profile, add_shadow
 from tinygraph.cli.train import add_train
@@ -53,6 +54,7 @@ def _parser() -> argparse.ArgumentParser:
                "  tinygraph train models/two_layer_net.py --out out\n"
                "  tinygraph draw models/two_layer_net.py -o graph.svg\n"
                "  tinygraph bench models/two_layer_net.py\n"
+               "  tinygraph compile models/two_layer_net.py -o step.py\n"
                "  tinygraph lint models/two_layer_net.py\n"
                "  tinygraph explain models/two_layer_net.py --of W1\n"
                "  tinygraph shadow models/two_layer_net.py --dtype float32\n"
@@ -64,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
                "the\narguments; 130 stopped by Ctrl-C.")
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for add in (add_train, add_check, add_draw, add_bench, add_lint, add_explain, add_shadow, add_profile,
+    for add in (add_train, add_check, add_draw, add_bench, add_compile, add_lint, add_explain, add_shadow, add_profile,
                 add_derive, add_diff):
         add(verbs)
     return parser

@@ -6,6 +6,9 @@ import argparse
 import json
 import math
 import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -90,6 +93,15 @@ def load_data(name: str | None, dtype: str) -> Dataset:
 def say(sentence: str) -> None:
     """Say something that is not the answer itself."""
     print(f"tinygraph: {sentence}", file=sys.stderr, flush=True)
+
+
+@contextmanager
+def warnings_told() -> Iterator[None]:
+    """Say each of tinygraph's own warnings in one line, where Python would show its place in the program too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", RuntimeWarning)
+        warnings.showwarning = lambda message, *place: say(str(message))
+        yield
 
 
 def step_of(args: argparse.Namespace, named: bool = True) -> tuple[Script, Any, Tensor]:

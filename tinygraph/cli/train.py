@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygraph.cli.common import add_verb, count, load_data, say, seed
+from tinygraph.cli.common import add_verb, count, load_data, say, seed, warnings_told
 
 if TYPE_CHECKING:
     from tinygraph.training import Training
 
-DEFAULTS = {"iters": 10_000, "batch": 100, "lr": 0.1, "seed": 0, "dtype": "float64", "optimizer": "sgd", "out": "out"}
-"""Of `train`, where neither the command line nor the checkpoint says anything; ``--data`` is `load_data`'s matter."""
+DEFAULTS = {"iters": 10_000, "batch": 100, "seed": 0, "dtype": "float64", "optimizer": "sgd", "out": "out",
+            "compile": False}
+"""Of `train`, where neither the command line nor the checkpoint says anything; ``--data`` is `load_data`'s matter, and
+``--lr`` the optimiser's."""
 
 SAVED_AS = {"data": "data", "batch": "batch_size", "lr": "lr", "seed": "seed", "dtype": "dtype",
-            "optimizer": "optimizer"}
+            "optimizer": "optimizer", "compile": "compiled"}
 """What the options of `train` are called in a checkpoint."""
 
 
@@ -27,11 +30,16 @@ def add_train(verbs: Any) -> None:
                     "step it is in and saves; --resume goes on to the very bits of a training that never stopped.",
                     "tinygraph train models/two_layer_net.py",
                     "tinygraph train models/two_layer_net.py --data digits --iters 2000 --lr 0.5 --out digits",
+                    "tinygraph train models/two_layer_net.py --compile --optimizer adam --lr 0.001",
                     "tinygraph train models/two_layer_net.py --resume out/checkpoint.safetensors")
     verb.add_argument("--iters", type=count, metavar="N", help="how many steps in all (10000)")
     verb.add_argument("--batch", type=count, metavar="N", help="samples a step (100)")
-    verb.add_argument("--lr", type=float, help="the learning rate (0.1)")
-    verb.add_argument("--optimizer", metavar="NAME", help="what turns gradients into steps (sgd)")
+    verb.add_argument("--lr", type=float, help="the learning rate (0.1 for sgd, and else the optimizer's own)")
+    verb.add_argument("--optimizer", metavar="NAME",
+                      help="what turns gradients into steps: sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw "
+                           "or another that is registered (sgd)")
+    verb.add_argument("--compile", action=argparse.BooleanOptionalAction,
+                      help="run the step as a NumPy program, which is quicker and differs in the last digits (no)")
     verb.add_argument("--seed", type=seed, metavar="N", help="of the first weights and of the samples' order (0)")
     verb.add_argument("--dtype", choices=("float32", "float64"), help="of the weights and the samples (float64)")
     verb.add_argument("--out", metavar="DIR", help="the folder for the files (out; with --resume the checkpoint's)")
@@ -40,7 +48,7 @@ def add_train(verbs: Any) -> None:
 
 
 def _train(args: argparse.Namespace) -> int:
-    from tinygraph import optim
+    from tinygraph import optim, random
     from tinygraph.training import load_script, train
     from tinygraph.training.extra import extra
     from tinygraph.training.progress import Progress
@@ -51,14 +59,18 @@ def _train(args: argparse.Namespace) -> int:
     _fill_in(args)
     script = load_script(args.script)
     kind = optim.find(args.optimizer)
+    if args.lr is None:
+        args.lr = 0.1 if args.optimizer == "sgd" else inspect.signature(kind).parameters["lr"].default
     data = load_data(args.data, args.dtype)
+    random.seed((args.seed, 2))  # what a step draws through tg.random, dropout say
     model = script.model(data.input_size, data.classes, seed=args.seed, dtype=args.dtype)
     print(f"training {args.script} on {data.name}: {len(data.x_train):,} samples, {len(data.x_test):,} to test on; "
-          f"batch {args.batch}, lr {args.lr:g}, seed {args.seed}, {args.dtype}", flush=True)
-    with script.blamed():
+          f"batch {args.batch}, lr {args.lr:g}, seed {args.seed}, {args.dtype}"
+          + (", compiled" if args.compile else ""), flush=True)
+    with script.blamed(), warnings_told():
         training = train(model, data, kind(model.params, args.lr), iters=args.iters, batch_size=args.batch,
                          seed=args.seed, out=args.out, resume=args.resume, facts={"script": script.path.name},
-                         report=Progress())
+                         report=Progress(), compiled=args.compile)
     return _tell_end(args, training)
 
 

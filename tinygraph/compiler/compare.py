@@ -32,9 +32,10 @@ def _plans(first: Plan, second: Plan) -> str | None:
         longer = max(first.steps, second.steps, key=len)[min(len(first.steps), len(second.steps))]
         return f"the two calls of the step did not make the same calls of NumPy: {_name(longer)} was made in one alone"
     ends_a, ends_b = ([*p.outputs, *(v for _, v in p.writes)] for p in (first, second))
-    if len(ends_a) != len(ends_b) or any(_value(a, b, same) for a, b in zip(ends_a, ends_b, strict=True)):
+    if len(ends_a) != len(ends_b):
         return "the two calls of the step did not return or update the same things"
-    return None
+    problem = next((p for a, b in zip(ends_a, ends_b, strict=True) if (p := _value(a, b, same))), None)
+    return problem and f"in what the step returns or updates, {problem}"
 
 
 def _results(a: Any, b: Any) -> str | None:

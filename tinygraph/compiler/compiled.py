@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygraph.compiler.compare import difference
 from tinygraph.compiler.ready import Ready
-from tinygraph.compiler.recording import LOCK, Recording, is_recording
+from tinygraph.compiler.recording import LOCK, RECORDING, Recording, is_recording
 from tinygraph.compiler.report import Report, measured, standalone
 from tinygraph.core.context import GRAD_ENABLED, WATCHES, watching
 from tinygraph.core.errors import TraceError
@@ -37,26 +37,30 @@ class Compiled:
         functools.update_wrapper(self, function)
         self.function, self.fallback = function, fallback
         self._name = getattr(function, "__name__", type(function).__name__)
-        self._first: OrderedDict[Any, Recording] = OrderedDict()
+        self._first: OrderedDict[Any, tuple[Recording, Ready]] = OrderedDict()
         self._ready: OrderedDict[Any, Ready] = OrderedDict()
+        self._latest_run: Ready | None = None
         self._eager: set[Any] = set()
         self._said = False
         self._recordings = 0  # since a program last ran, or was dropped for want of room
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Do what the step does: the first two calls of a signature are recorded, the later ones replayed."""
-        if is_recording() or (WATCHES and watching() is not None):
+        if (RECORDING and is_recording()) or (WATCHES and watching() is not None):
             # Inside another recording it is recorded there, and under tg.debug it is looked at as it is.
             return self.function(*args, **kwargs)
         arrays: list[Any] = []
-        key = GRAD_ENABLED.get(), _flattened((args, kwargs), arrays)
+        key = (GRAD_ENABLED.get(), tuple([_flattened(x, arrays) for x in args]),
+               _flattened(kwargs, arrays) if kwargs else None)
         ready = self._ready.get(key)
         try:
             if ready is not None and ready.fits():
-                self._ready.move_to_end(key)
+                if ready is not self._latest_run:
+                    self._latest_run = ready
+                    self._ready.move_to_end(key)
                 return ready.run(arrays)
             if key not in self._eager:
-                return self._record(key, args, kwargs)
+                return self._record(key, args, kwargs, arrays)
         except TraceError as error:
             if not self.fallback:
                 raise
@@ -72,45 +76,55 @@ class Compiled:
         """What each line of the latest program takes: time, FLOPs, bytes; ``str`` of it is a table.
 
         It runs on copies of the latest arguments and of the weights, which stay as they are.
-        Raises TraceError before the third call.
+        Raises TraceError before the second call.
         """
         ready = self._latest("report")
         return measured(ready.program, ready.arrays, ready.known, repeats)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the latest program as a Python file that needs NumPy alone: ``step(*arguments, *weights)``.
+        """Write the latest program as a Python file that needs NumPy alone, and SciPy where the step calls it.
 
-        It leaves out the checks of values (labels in range). Raises TraceError before the third call, or where the
-        program calls a Python function, such as a wrapped layer's.
+        Its ``step`` takes the arguments' arrays, then those of the tensors, which it writes in place, and a generator
+        where random numbers are drawn. The checks of values (labels in range) are left out. Raises TraceError before
+        the second call, or where the program calls a Python function, such as a wrapped layer's.
         """
+        Path(path).write_text(self.text(), encoding="utf-8")
+
+    def text(self) -> str:
+        """What `save` writes."""
         ready = self._latest("save")
-        Path(path).write_text(standalone(ready.program, f"{self._name}, compiled by tinygraph."), encoding="utf-8")
+        return standalone(ready.program, ready.plan, f"{self._name}, compiled by tinygraph; it needs NumPy alone.")
 
     def _latest(self, wish: str) -> Ready:
         ready = next(reversed(self._ready.values()), None)
-        if ready is None or ready.arrays is None:
-            raise TraceError(f"{wish}: {self._name} has no program yet; it has one once it was called three times with "
+        if ready is None:
+            raise TraceError(f"{wish}: {self._name} has no program yet; it has one once it was called twice with "
                              f"arguments of the same shapes and dtypes{here()}")
         return ready
 
-    def _record(self, key: Any, args: Any, kwargs: Any) -> Any:
+    def _record(self, key: Any, args: Any, kwargs: Any, arrays: list[Any]) -> Any:
+        """Record a call, and run the program: what it gives is then the same bits, recorded or not."""
         with LOCK:
             recording = Recording(self.function, args, kwargs)
-            first = self._first.pop(key, None)
+            first, ready = self._first.pop(key, (None, None))
             self._ready.pop(key, None)
-            if first is None or not recording.works_on_what(first):
-                self._first[key] = recording
-                if len(self._first) > KEPT:
-                    self._first.popitem(last=False)
-                result = recording.commit()
-            else:
-                if (problem := difference(first, recording)) is not None:
-                    recording.undo()
-                    raise TraceError(f"{self._name}: {problem}")
-                self._ready[key] = Ready(recording)
+            again = first is not None and recording.works_on_what(first)
+            if first is not None and again and (problem := difference(first, recording)) is not None:
+                raise TraceError(f"{self._name}: {problem}")
+            if ready is None or not again:
+                ready = Ready(recording)
+            if not ready.fits():
+                raise TraceError(f"{self._name}: the tensors that it works on change while it is recorded")
+            result = ready.run(arrays)
+            recording.finish(grads=not again)
+            if again:
+                self._ready[key], self._latest_run = ready, None
                 if len(self._ready) > KEPT:
                     self._ready.popitem(last=False)
-                result = recording.commit(grads=False)
+            else:
+                self._first[key] = recording, ready
+                if len(self._first) > KEPT:
+                    self._first.popitem(last=False)
         self._recordings += 1
         if self._recordings == 4 * KEPT:
             warnings.warn(f"{self._name} is recorded again and again: its arguments keep having other shapes, dtypes "
@@ -173,9 +187,9 @@ def compile(step: Callable[..., Any] | None = None, *, fallback: bool = False) -
 
 def _flattened(x: Any, arrays: list[Any]) -> Any:
     """The arrays in nested containers, and a key for all else: the structure, shapes, dtypes, constants."""
-    if isinstance(x, np.ndarray):
+    if type(x) is np.ndarray:
         arrays.append(x)
-        return x.shape, x.dtype, type(x)
+        return x.shape, x.dtype
     if isinstance(x, dict):
         return dict, tuple([(name, _flattened(item, arrays)) for name, item in x.items()])
     if isinstance(x, list | tuple):

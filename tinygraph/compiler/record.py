@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.calls import BY_VALUE, MAYBE_VIEWS, SEPARATE, SHAPED_BY, STATIC, WEAK, astype, getitem
+from tinygraph.compiler.calls import BY_VALUE, MAYBE_VIEWS, SEPARATE, SHAPED_BY, STATIC, WEAK, getitem
 from tinygraph.compiler.places import here, why
 from tinygraph.compiler.plan import HERE, Step, Value, View, mapped
 from tinygraph.compiler.traced import Traced
@@ -49,7 +49,7 @@ class Trace:
             return function(*mapped(args, outside), **mapped(kwargs, outside))
         self._check_open()
         self._check_shape(function, args, kwargs)
-        if function in SEPARATE and len(args) > 1:
+        if function in SEPARATE and (len(args) > 1 or function is np.ix_):
             return tuple(self.call(f, given, kwargs) for f, given in SEPARATE[function](*args))
         if function is np.meshgrid:
             kwargs = {**kwargs, "copy": True}
@@ -118,7 +118,7 @@ class Trace:
             dtype = np.result_type(*strong, x.array)
             if dtype == x.dtype:
                 return Traced(self, x.value, np.asarray(x.array))
-            return self.call(astype, (Traced(self, x.value, np.asarray(x.array)), dtype), {})
+            return self.call(np.asarray, (Traced(self, x.value, np.asarray(x.array)), dtype), {})
         return mapped(args, settle), mapped(kwargs, settle)
 
     # --- views --------------------------------------------------------------------------------------------------------
@@ -166,12 +166,15 @@ class Trace:
 
     def assign(self, target: Any, result: Traced) -> Any:
         """``target[...] = result``, of the same shape and dtype: the name stands for the new value from here on."""
+        if self._elsewhere():
+            outside(target)[...] = result
+            return target
         whole = isinstance(target, Traced) and target.base is None and target.shape == result.shape
-        if self._elsewhere() or not whole or target.dtype != result.dtype:
+        if not whole or target.dtype != result.dtype:
             target[...] = result
             return target
         self._check_writable(target)
-        target.become(result.value, result.array)
+        target.become(result.value, np.asarray(result.array))  # NumPy gives scalars for arrays of no axes
         return target
 
     def rewrite(self, target: Any, function: Callable[..., Any], *args: Any, effect: bool = False,

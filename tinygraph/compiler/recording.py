@@ -17,18 +17,20 @@ from tinygraph.compiler.plan import Plan, Value, mapped
 from tinygraph.compiler.record import Trace
 from tinygraph.compiler.traced import Traced
 from tinygraph.core.errors import TraceError
+from tinygraph.core.node import leaf, wrap
 from tinygraph.core.op import is_array
 from tinygraph.tensors import Tensor, tensor
 
 LOCK = threading.RLock()
 """Held while a recording has other arrays in every live leaf."""
 
-_recording: list[int] = []  # the thread that records
+RECORDING: list[int] = []
+"""The thread that records, if one does."""
 
 
 def is_recording() -> bool:
     """Whether this thread is in the middle of a recording."""
-    return bool(_recording) and _recording[0] == threading.get_ident()
+    return bool(RECORDING) and RECORDING[0] == threading.get_ident()
 
 
 class Out:
@@ -44,7 +46,7 @@ class Out:
 
 
 class Recording:
-    """What a step did in one call. Nothing from outside is changed before `commit`.
+    """What a step did in one call. All is then as it was before: the program is what changes things.
 
     Attributes:
         plan: The calls.
@@ -61,24 +63,29 @@ class Recording:
         self._draws = Draws(trace)
         collecting = gc.isenabled()
         gc.disable()  # so that what the step makes stays among the youngest objects, where it is looked for after it
-        _recording.append(threading.get_ident())
+        RECORDING.append(threading.get_ident())
         try:
             with self._draws:
                 with leaves:
                     names = iter(list(_names(function, args, kwargs)))
                     given = mapped((args, kwargs), lambda x: self._stand_in(x, names))
-                    result = function(*given[0], **given[1])
+                    try:
+                        result = function(*given[0], **given[1])
+                    except ValueError as error:
+                        # What NumPy makes of ours where one element of a plain array is assigned to.
+                        raise (error.__cause__ if isinstance(error.__cause__, TraceError) else error) from None
                     arrays = self._finish(result)
                     del given, result
                 self.made = leaves.kept(arrays)
+                self._draws.undo()
         finally:
             trace.open = False
-            _recording.pop()
+            RECORDING.pop()
             if collecting:
                 gc.enable()
         for t in self.made:
             t.node.value = np.array(t.node.value.array)
-        self._arrays = [np.array(a.array) if isinstance(a.array, np.ndarray) else a.array for a in arrays]
+        del self._trace, self._draws  # they hold whatever there was
 
     def _stand_in(self, x: Any, names: Iterator[str]) -> Any:
         """What the step is given for an argument: a traced array for an array."""
@@ -116,26 +123,21 @@ class Recording:
         self.rebound = [rebound for rebound, _ in changed]
         arrays += [now for _, now in changed]
         outputs = tuple(a.value for a in arrays)
-        used = {value for step in trace.steps for value in step.reads} | set(outputs)
+        used = dict.fromkeys([value for step in trace.steps for value in step.reads] + list(outputs))
+        place = {value: i for i, value in enumerate(used)}  # by first use, since the collector knows no order
         states = [root for root in leaves.roots if leaves.first[root] in used or root in trace.written]
+        states.sort(key=lambda root: (place.get(leaves.first[root], len(place)), leaves.first[root].name))
         written = [root for root in states if root in trace.written]
         leaves.check_apart(states, written)
         self.handles = [leaves.behind(root) for root in states]
         self.plan = Plan(tuple(x.value for x in trace.inputs), tuple(leaves.first[root] for root in states),
                          tuple(trace.steps), tuple((leaves.first[root], root.value) for root in written), outputs)
-        self._written = [(root.origin, root.array) for root in written]
         return arrays
 
-    def commit(self, grads: bool = True) -> Any:
-        """Write what the step wrote, and give its result; without ``grads`` leave none behind."""
-        for origin, array in self._written:
-            origin[...] = array
-        for rebound, array in zip(self.rebound, self._arrays[len(self._arrays) - len(self.rebound):], strict=True):
-            rebound.hold(array)
+    def finish(self, grads: bool) -> None:
+        """Do what the step did to gradients, now that its program has run; without ``grads`` leave none behind."""
         self._leaves.leave(grads)
-        result = put_back(self.shape, self._arrays)
-        del self._written, self._arrays, self._trace, self._leaves, self._draws  # they hold whatever there was
-        return result
+        del self._leaves
 
     def works_on_what(self, other: Recording) -> bool:
         """Whether another recording found the same tensors outside, and as they are now."""
@@ -144,18 +146,15 @@ class Recording:
                     for v, handles in zip(r.plan.states, r.handles, strict=True)]
         return seen(self) == seen(other)
 
-    def undo(self) -> None:
-        """Put the generator of random numbers back; nothing else was changed yet."""
-        self._draws.undo()
-
 
 def put_back(shape: Any, arrays: Any) -> Any:
     """A step's result, with the arrays of one call in their places."""
-    def array(x: Any) -> Any:
-        if isinstance(x, Out):
-            return tensor(arrays[x.position]) if x.is_tensor else arrays[x.position]
-        return x
-    return mapped(shape, array)
+    if type(shape) is not Out:
+        return shape if shape is None else mapped(shape, lambda x: put_back(x, arrays) if type(x) is Out else x)
+    array = arrays[shape.position]
+    if not shape.is_tensor:
+        return array
+    return wrap(Tensor, leaf(array if type(array) is np.ndarray else np.asarray(array)))
 
 
 def _names(function: Callable[..., Any], args: Any, kwargs: Any) -> Iterator[str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import copy
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from tinygraph.compiler.plan import Plan
 from tinygraph.compiler.program import Line, Program
 from tinygraph.core.errors import TraceError
 
@@ -29,9 +32,11 @@ class Report:
 
     def __str__(self) -> str:
         total = sum(self.seconds) or 1.0
+        width = min(max((len(line.text) for line in self.lines), default=0), 72)
         rows = [f"{'µs':>9}{'share':>7}{'FLOPs':>12}{'GFLOP/s':>9}{'bytes':>12}{'GB/s':>7}  line"]
-        rows += [_row(seconds, total, line.flops, line.nbytes, line.text)
-                 for line, seconds in zip(self.lines, self.seconds, strict=True)]
+        for line, seconds in zip(self.lines, self.seconds, strict=True):
+            text = f"{line.text:{width}}  # {line.why}" if line.why else line.text
+            rows.append(_row(seconds, total, line.flops, line.nbytes, text))
         flops, nbytes = sum(line.flops for line in self.lines), sum(line.nbytes for line in self.lines)
         rows.append(_row(total, total, flops, nbytes, f"in all; {self.buffers:,} bytes of buffers"))
         return "\n".join(rows)
@@ -48,7 +53,9 @@ def _row(seconds: float, total: float, flops: int, nbytes: int, text: str) -> st
 def measured(program: Program, arrays: list[Any], states: list[Any], repeats: int) -> Report:
     """Run a program on copies of its arguments and states, with a clock between its lines."""
     ticks = [0] * (len(program.lines) + 1)
-    names = {"_ticks": ticks, "_clock": time.perf_counter_ns}
+    names: dict[str, Any] = {"_ticks": ticks, "_clock": time.perf_counter_ns}
+    if "rng" in program.namespace:  # another one, since tg.random's is to stay where it is
+        names["rng"] = copy.deepcopy(program.namespace["rng"])
 
     def clocked(n: int, text: str) -> list[str]:
         return ([] if n else ["_ticks[0] = _clock()"]) + [text, f"_ticks[{n + 1}] = _clock()"]
@@ -66,23 +73,41 @@ def measured(program: Program, arrays: list[Any], states: list[Any], repeats: in
     return Report(program.lines, tuple(float(s) for s in medians), program.buffers)
 
 
-def standalone(program: Program, title: str) -> str:
-    """The program as a module that needs NumPy alone: checks of values left out, large constants written as base64."""
-    checks = [line for line in program.lines if line.text.split("(")[0] in program.namespace]
-    if computing := [line.text for line in checks if " = " in line.text]:
-        raise TraceError(f"{computing[0]} calls a Python function, and a file that needs NumPy alone cannot")
+OUTSIDE = {"constants", "rng", "scipy"}
+"""What a file of a program brings along, is given or imports, of the names that its text refers to."""
+
+
+def standalone(program: Program, plan: Plan, title: str) -> str:
+    """The program as a module that needs NumPy alone: checks of values left out, large constants written as base64.
+
+    Raises TraceError where it calls a Python function.
+    """
+    ours = re.compile(rf"\b({'|'.join(map(re.escape, sorted({*program.namespace} - OUTSIDE))) or '(?!)'})\b")
+    checks = {line for line in program.lines if line.text.split("(")[0] in program.namespace}
     kept = tuple(line for line in program.lines if line not in checks)
-    for line in kept:
-        if any(name != "constants" and f" {name}(" in line.text for name in program.namespace):
-            raise TraceError(f"{line.text} calls a Python function, and a file that needs NumPy alone cannot")
-    header = [f'"""{title}', "", "step updates the arrays of its weights in place and returns a tuple.", '"""', "",
-              "import base64", "", "import numpy as np", ""]
+    texts = [*program.prologue, *(line.text for line in kept)]
+    for text in texts:
+        if ours.search(text):
+            raise TraceError(f"{text.strip()} calls a Python function, and a file that needs NumPy alone cannot")
+    draws = "rng" in program.namespace
+    names = [*program.arguments.split(", "), *(["rng"] if draws else [])] if program.arguments else ["rng"] * draws
+    written = {state for state, _ in plan.writes}
+    facts = [(f"{value.dtype} {value.shape}", "written in place" if value in written else
+              "an argument" if value in plan.inputs else "a tensor's array") for value in (*plan.inputs, *plan.states)]
+    facts += [("numpy.random.Generator", "drawn from")] * draws
+    width, wide = (max(map(len, column), default=0) for column in (names, [kind for kind, _ in facts]))
+    rows = [f"    {name:{width}}  {kind:{wide}}  {what}" for name, (kind, what) in zip(names, facts, strict=True)]
     constants = [f"np.frombuffer(base64.b64decode({base64.b64encode(np.ascontiguousarray(a).tobytes())!r}), "
                  f"np.{a.dtype.name}).reshape({a.shape})" for a in program.namespace.get("constants", [])]
-    if constants:
-        header += ["constants = [", *(f"    {text}," for text in constants), "]"]
-    else:
-        header.remove("import base64")
-        header.remove("")
-    bare = Program(program.prologue, program.arguments, kept, program.answer, {}, program.buffers)
-    return "\n".join(header) + "\n" + bare.source
+    zeros = [f"np.zeros({value.shape}, np.{value.dtype.name})" for value in (*plan.inputs, *plan.states)]
+    zeros += ["np.random.default_rng(0)"] * draws
+    bare = Program(program.prologue, ", ".join(names), kept, program.answer, {}, program.buffers)
+    packages = sorted(set(re.findall(r"\bscipy\.\w+", bare.source)))
+    return "\n".join([
+        f'"""{title}', "", f"step({', '.join(names)}) gives a tuple of arrays. What it takes:", "", *rows, "",
+        "Run as a program, it is called once, on zeros.", '"""', "",
+        *(["import base64", ""] if constants else []), "import numpy as np", *(f"import {name}" for name in packages),
+        "", *(["constants = [", *(f"    {text}," for text in constants), "]"] if constants else []),
+        bare.source, "", "if __name__ == \"__main__\":",
+        "    arguments = [", *(f"        {text}," for text in zeros), "    ]",
+        "    for result in step(*arguments):", "        print(result)", ""])

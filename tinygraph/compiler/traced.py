@@ -273,7 +273,7 @@ class Traced(NDArrayOperatorsMixin):
 
     def item(self, *args: Any) -> Any:
         """Refused: Python reads the value."""
-        self._read("item() of it is taken")
+        self._read("item() of it is taken, as `if`, float() and formatting do of a tensor")
 
     def tolist(self) -> Any:
         """Refused: Python reads the value."""

@@ -97,7 +97,7 @@ def solve_sylvester(a: Array, b: Array, q: Array) -> Array:
     >>> solve_sylvester(np.array([[1.0]]), np.array([[3.0]]), np.array([[8.0]]))
     array([[2.]])
     """
-    return imported("scipy.linalg.solve_sylvester")(a, b, q)
+    return _scipy("solve_sylvester", a, b, q)
 
 
 def _sqrtm_da(g: Array, y: Array, A: Array) -> Array:

@@ -63,7 +63,8 @@ def _times(found: list[Array]) -> Array:
     """In how many of the places the largest lies; once for NaN, which nothing equals."""
     # The narrowest integers: with wider ones a float32 quotient would be computed as float64.
     narrow = np.int8 if len(found) < 128 else np.int16
-    return np.maximum(functools.reduce(lambda a, b: np.add(a, b, dtype=narrow), found), 1, dtype=narrow)
+    times = functools.reduce(lambda a, b: np.add(a, b, dtype=narrow), found)
+    return times + np.equal(times, 0)  # np.maximum(times, 1) takes five times as long
 
 
 def _spread_back(c: Array, value: Array, g: Array, y: Array, x: Array, *, kernel_size: Any, stride: Any, padding: Any,

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tinygraph import random
 from tinygraph.core.errors import StateError
 from tinygraph.data import Batches, Dataset
 from tinygraph.optim import Optimizer
+from tinygraph.tensors import Tensor
 from tinygraph.training.curve import Curve, Point
 from tinygraph.training.interruption import Interruption
 from tinygraph.training.script import accuracy_of, loss_of
@@ -54,6 +56,9 @@ class Training:
     batch_size, replace: see `Batches`.
     seed: of the order of the samples; the model's own seed is whoever's who made it.
     facts: what else a checkpoint must agree on, such as the script's name: strings, numbers or booleans by name.
+    compiled: whether the step runs as a NumPy program, by `tinygraph.compile`; one that cannot be compiled runs as it
+        is, and a RuntimeWarning says so. Its numbers differ from the step's own in the last digits, so a checkpoint
+        must agree on it.
 
     Attributes:
         settings: What a checkpoint must agree on.
@@ -62,7 +67,8 @@ class Training:
     """
 
     def __init__(self, model: Any, data: Dataset, optimizer: Optimizer, *, iters: int = 10_000, batch_size: int = 100,
-                 seed: int = 0, replace: bool = False, facts: Mapping[str, Any] | None = None) -> None:
+                 seed: int = 0, replace: bool = False, facts: Mapping[str, Any] | None = None,
+                 compiled: bool = False) -> None:
         self.model, self.data, self.optimizer, self.iters = model, data, optimizer, iters
         # A stream of its own: the model's first weights are drawn from default_rng(seed) itself.
         order = np.random.default_rng((seed, 1))
@@ -74,6 +80,11 @@ class Training:
             "seed": seed, "replace": replace, "optimizer": optimizer.name,
             **{name: getattr(optimizer, name) for name in optimizer.settings},
         }
+        self._take_step: Callable[[Any, Any], Tensor] = self._step
+        if compiled:
+            from tinygraph.compiler.compiled import compile
+            self.settings["compiled"] = True
+            self._take_step = compile(self._step, fallback=True)
 
     @property
     def step(self) -> int:
@@ -82,15 +93,24 @@ class Training:
 
     def advance(self) -> float:
         """Take one step, and give the batch's loss before it; a loss that is not finite changes no weight."""
-        x, t = next(self.batches)
-        loss = loss_of(self.model, x, t)
-        value = float(loss.data)
+        try:
+            value = float(self._take_step(*next(self.batches)).data)
+        except _NotFinite as error:
+            value = error.loss
         self.curve.losses.append(value)
-        if math.isfinite(value):
-            self.optimizer.zero_grad()
-            loss.backward(retain_graph=False)
-            self.optimizer.step()
         return value
+
+    def _step(self, x: Any, t: Any) -> Tensor:
+        loss = loss_of(self.model, x, t)
+        value = loss.data
+        if (later := getattr(value, "check_later", None)) is not None:  # a recording, whose program is to check
+            later(_check_finite, (value,), {})
+        else:
+            _check_finite(value)
+        self.optimizer.zero_grad()
+        loss.backward(retain_graph=False)
+        self.optimizer.step()
+        return loss
 
     def measure(self) -> Point:
         """Note the accuracies on all the samples, those to train on and those to test on."""
@@ -109,6 +129,7 @@ class Training:
             "optimizer": self.optimizer.state(),
             "batches": self.batches.state(),
             "curve": self.curve.state(),
+            "random": random.get_state(),
         }
         if _remembers(self.model):
             state["model"] = self.model.state()
@@ -133,10 +154,25 @@ class Training:
         self.batches.restore(state["batches"])
         self.optimizer.restore(state["optimizer"])
         self.curve.restore(state["curve"])
+        if "random" in state:
+            random.set_state(state["random"])
         if _remembers(self.model):
             self.model.restore(state["model"])
         for name, weight in weights.items():
             weight.data[...] = saved[name]
+
+
+class _NotFinite(Exception):  # noqa: N818 - a way out of the step, before it changes a weight
+    """A loss that is infinite or not a number."""
+
+    def __init__(self, loss: float) -> None:
+        super().__init__(loss)
+        self.loss = loss
+
+
+def _check_finite(loss: Any) -> None:
+    if not np.isfinite(loss):
+        raise _NotFinite(float(loss))
 
 
 def _remembers(model: Any) -> bool:
@@ -147,7 +183,7 @@ def _remembers(model: Any) -> bool:
 def train(model: Any, data: Dataset, optimizer: Optimizer, *, iters: int = 10_000, batch_size: int = 100, seed: int = 0,
           replace: bool = False, out: str | os.PathLike[str] | None = None,
           resume: str | os.PathLike[str] | None = None, facts: Mapping[str, Any] | None = None,
-          report: Report | None = None) -> Training:
+          report: Report | None = None, compiled: bool = False) -> Training:
     """Train a model for ``iters`` steps in all, and give the `Training`, with its curve.
 
     Ctrl-C ends it after the step it is in. A loss that is not finite ends it too; `Training.stopped` says which.
@@ -176,7 +212,7 @@ def train(model: Any, data: Dataset, optimizer: Optimizer, *, iters: int = 10_00
     0.9
     """
     training = Training(model, data, optimizer, iters=iters, batch_size=batch_size, seed=seed, replace=replace,
-                        facts=facts)
+                        facts=facts, compiled=compiled)
     if resume is not None:
         training.restore(load_checkpoint(resume))
         if training.step > iters:

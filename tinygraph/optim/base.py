@@ -1,13 +1,4 @@
-"""Optimisers: how a step changes the weights, given their gradients. The update is written into the weights' arrays.
-
->>> import tinygraph as tg
->>> w = tg.tensor([3.0, -4.0], requires_grad=True)
->>> optimizer = SGD([w], lr=0.25)
->>> (w * w).sum().backward()
->>> optimizer.step()
->>> w.data
-array([ 1.5, -2. ])
-"""
+"""What all optimisers have in common: the registry, the weights, and a state that can be saved."""
 
 from __future__ import annotations
 
@@ -16,9 +7,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, TypeVar
 
+import numpy as np
+
 from tinygraph.core.errors import ArgumentError, GradientError, StateError
 from tinygraph.core.op import Array
-from tinygraph.tensors import Tensor
+from tinygraph.tensors import Tensor, tensor
 
 Weights = Mapping[str, Tensor] | Iterable[Tensor]
 
@@ -83,8 +76,9 @@ class Optimizer:
     """What all optimisers have in common: the weights, the learning rate, and a state that can be saved.
 
     A kind of optimiser defines ``update(name, weight, g)``, which changes one weight's array given its gradient. What
-    it remembers of a weight it keeps in ``slots``, and the names of its own settings it adds to ``settings``; both are
-    saved and restored.
+    it remembers of a weight it asks for with `remember` when it is made, and the names of its own settings it adds to
+    ``settings``; both are saved and restored. All that changes from step to step lives in Tensors, so that a step
+    compiled with `tinygraph.compile` works on it like the step itself; the settings but ``lr`` are fixed there.
 
     Args:
         weights: Leaves that require a gradient: a dict by name, or a list, whose weights are named "0", "1", ...
@@ -92,9 +86,7 @@ class Optimizer:
 
     Attributes:
         weights: The weights by name.
-        lr: The learning rate; may be changed between steps.
-        steps: How many steps were taken.
-        slots: Arrays that the updates remember, by purpose and then by weight.
+        slots: What the updates remember: Tensors by purpose and then by weight.
 
     Raises ArgumentError for a learning rate out of range, or where there are no weights or one of them twice;
     GradientError for a weight that is not a leaf that requires a gradient.
@@ -118,9 +110,26 @@ class Optimizer:
         if len({id(weight.node) for weight in self.weights.values()}) < len(self.weights):
             raise ArgumentError("one weight is there twice, and would be changed twice a step: "
                                 f"{', '.join(self.weights)}")
-        self.lr = at_least_zero("lr", lr)
-        self.steps = 0
-        self.slots: dict[str, dict[str, Array]] = {}
+        self._lr = tensor(np.array(at_least_zero("lr", lr)), name="lr")
+        self._steps = tensor(np.array(0), name="steps")
+        self.slots: dict[str, dict[str, Tensor]] = {}
+
+    @property
+    def lr(self) -> Any:
+        """The learning rate; may be changed between steps, and in them."""
+        value = self._lr.node.value
+        # A recording gives what takes the dtype of what it meets, as a Python number does.
+        return value.item() if isinstance(value, np.ndarray) else value.number()
+
+    @lr.setter
+    def lr(self, lr: Any) -> None:
+        plain = isinstance(lr, int | float | np.generic | np.ndarray)  # and else a recording's
+        self._lr.data[...] = at_least_zero("lr", lr) if plain else lr
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
+        return int(self._steps.data)
 
     def __repr__(self) -> str:
         settings = ", ".join(f"{setting}={getattr(self, setting)!r}" for setting in self.settings)
@@ -133,15 +142,31 @@ class Optimizer:
 
     def step(self) -> None:
         """Change each weight that has a gradient, in place."""
-        self.steps += 1
+        self._steps.data += 1
         for name, weight in self.weights.items():
             g = weight.grad
             if g is not None:
                 self.update(name, weight, g.data if isinstance(g, Tensor) else g)
+            else:
+                self._missed(name).data += 1
 
     def update(self, name: str, weight: Tensor, g: Array) -> None:
         """Change one weight's array by its gradient ``g``, which is not to be written into."""
         raise NotImplementedError(f"{type(self).__name__} should define update(name, weight, g)")
+
+    def remember(self, purpose: str, value: float = 0.0) -> None:
+        """Keep an array of each weight's shape and dtype, filled with ``value`` at first: ``slots[purpose][name]``."""
+        self.slots[purpose] = {name: tensor(np.full_like(weight.data, value), name=f"{purpose}_{weight.name or name}")
+                               for name, weight in self.weights.items()}
+
+    def steps_of(self, name: str) -> Array:
+        """How many steps changed this weight, this one among them; those without a gradient did not."""
+        missed = self.slots.get("missed", {}).get(name)
+        return self._steps.data if missed is None else self._steps.data - missed.data
+
+    def _missed(self, name: str) -> Tensor:
+        counts = self.slots.setdefault("missed", {})
+        return counts.setdefault(name, tensor(np.array(0), name=f"missed_{name}"))
 
     def state(self) -> dict[str, Any]:
         """What `restore` needs to go on from here: numbers, strings and copies of the slots' arrays."""
@@ -149,8 +174,8 @@ class Optimizer:
             "optimizer": self.name,
             "steps": self.steps,
             "settings": {setting: getattr(self, setting) for setting in self.settings},
-            "slots": {slot: {name: array.copy() for name, array in arrays.items()}
-                      for slot, arrays in self.slots.items()},
+            "slots": {purpose: {name: slot.data.copy() for name, slot in slots.items()}
+                      for purpose, slots in self.slots.items()},
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -165,82 +190,30 @@ class Optimizer:
             if set(settings) != set(self.settings):
                 raise StateError(f"the saved optimizer has the settings {', '.join(sorted(settings))}, and this one "
                                  f"{', '.join(sorted(self.settings))}")
-            for slot, arrays in slots.items():
+            for purpose, arrays in slots.items():
                 for name, array in arrays.items():
-                    self._check_slot(slot, name, array)
-            found = {slot: {name: array.copy() for name, array in arrays.items()} for slot, arrays in slots.items()}
+                    self._check_slot(purpose, name, array)
         except (AttributeError, KeyError, TypeError) as error:
             raise StateError(f"the saved state should be what an optimizer's state() gave: {error!r}") from error
-        self.steps, self.slots = steps, found
         for setting, value in settings.items():
             setattr(self, setting, value)
+        self._steps.data[...] = steps
+        for purpose, arrays in slots.items():
+            ours = self.slots.setdefault(purpose, {})
+            for name, array in arrays.items():
+                if name in ours:
+                    ours[name].data[...] = array  # in place: a compiled step knows the Tensor
+                else:
+                    ours[name] = tensor(array.copy(), name=f"{purpose}_{name}")
 
-    def _check_slot(self, slot: str, name: str, array: Array) -> None:
+    def _check_slot(self, purpose: str, name: str, array: Array) -> None:
         if name not in self.weights:
-            raise StateError(f"the saved {slot} is of a weight {name!r}, and the weights here are "
+            raise StateError(f"the saved {purpose} is of a weight {name!r}, and the weights here are "
                              f"{', '.join(self.weights)}")
         weight = self.weights[name]
-        if (array.shape, array.dtype) != (weight.shape, weight.dtype):
-            raise StateError(f"the saved {slot} of {name!r} is {array.dtype} {array.shape}, and the weight is "
+        if (array.shape, array.dtype) != (weight.shape, weight.dtype) and purpose != "missed":
+            raise StateError(f"the saved {purpose} of {name!r} is {array.dtype} {array.shape}, and the weight is "
                              f"{weight.dtype} {weight.shape}")
-
-
-@register("sgd")
-class SGD(Optimizer):
-    r"""Stochastic gradient descent: w ← w - lr g, with momentum and weight decay where they are asked for.
-
-    With weight decay λ, g is first g + λ w. With momentum μ the velocity v ← μ v + g, which starts as the first g,
-    takes the place of g; with ``nesterov`` g + μ v does. These are PyTorch's conventions: lr multiplies the velocity
-    and is not inside it, so that a changed lr acts at once.
-
-    Raises ArgumentError for a setting below 0, or ``nesterov`` without momentum.
-
-    >>> import tinygraph as tg
-    >>> w = tg.tensor(1.0, requires_grad=True)
-    >>> optimizer = SGD({"w": w}, lr=0.1, momentum=0.9)
-    >>> for _ in range(2):
-    ...     optimizer.zero_grad()
-    ...     (2 * w).backward()
-    ...     optimizer.step()
-    >>> print(f"{w:.2f}")  # 1 - 0.1 · 2 - 0.1 · (0.9 · 2 + 2)
-    0.42
-
-    Source: I. Sutskever, J. Martens, G. Dahl, G. Hinton, On the importance of initialization and momentum in deep
-    learning, ICML 2013, equations 1 to 4, with the learning rate outside the velocity.
-    """
-
-    settings: ClassVar[tuple[str, ...]] = ("lr", "momentum", "nesterov", "weight_decay")
-
-    def __init__(self, weights: Weights, lr: float, momentum: float = 0.0, nesterov: bool = False,
-                 weight_decay: float = 0.0) -> None:
-        super().__init__(weights, lr)
-        self.momentum = at_least_zero("momentum", momentum)
-        self.weight_decay = at_least_zero("weight_decay", weight_decay)
-        self.nesterov = bool(nesterov)
-        if self.nesterov and not self.momentum:
-            raise ArgumentError("nesterov looks ahead along the momentum, so momentum should be above 0, and it is 0")
-
-    def update(self, name: str, weight: Tensor, g: Array) -> None:
-        """Take one step down; makes at most one array of the weight's size for each of the settings in use."""
-        if self.weight_decay:
-            decayed = self.weight_decay * weight.data
-            decayed += g
-            g = decayed
-        if self.momentum:
-            velocities = self.slots.setdefault("velocity", {})
-            if (velocity := velocities.get(name)) is None:
-                velocity = g.copy()
-            else:
-                velocity *= self.momentum
-                velocity += g
-            velocities[name] = velocity
-            if self.nesterov:
-                ahead = self.momentum * velocity
-                ahead += g
-                g = ahead
-            else:
-                g = velocity
-        weight.data -= self.lr * g
 
 
 def at_least_zero(setting: str, value: float) -> float:
@@ -252,4 +225,16 @@ def at_least_zero(setting: str, value: float) -> float:
     number = float(value)
     if not 0 <= number < math.inf:
         raise ArgumentError(f"{setting} should be a finite number, at least 0, and is {value}")
+    return number
+
+
+def below_one(setting: str, value: float) -> float:
+    """The value as a float; raises ArgumentError where it is not in [0, 1).
+
+    >>> below_one("alpha", 0.99)
+    0.99
+    """
+    number = float(value)
+    if not 0 <= number < 1:
+        raise ArgumentError(f"{setting} should be in [0, 1), and is {value}")
     return number
