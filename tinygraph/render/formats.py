@@ -128,8 +128,21 @@ def as_svg(scene: Scene) -> bytes:
     svg = re.sub(r"<!--.*?-->\n?|<title>[^<]*</title>\n", "", svg, flags=re.S)
     # A browser takes "transparent" for a stroke, other readers of SVG 1.1 fail at it.
     svg = svg.replace(f' font-family="{FONT}"', "").replace('stroke="transparent"', 'stroke="none"')
+    svg = _CELL.sub(_joined, svg)
     head = f'role="img" font-family="{FAMILY}">\n<title>{html.escape(scene.title)}</title>'
     return re.sub(r"(<svg\b[^>]*)>", lambda tag: f"{tag[1]} {head}\n<style>{style}</style>", svg, count=1).encode()
+
+
+_CELL = re.compile(r'points="(-?[\d.]+),(-?[\d.]+) \1,(-?[\d.]+) (-?[\d.]+),\3 \4,\2 \1,\2"')
+
+
+def _joined(cell: re.Match[str]) -> str:
+    """A cell one point high, which goes on with a line that Graphviz ends a point before it, up to that line's end."""
+    left, low, high, right = map(float, cell.groups())
+    if abs(high - low) != 1:
+        return cell[0]
+    left, right = left - 1, right + 1
+    return f'points="{left:g},{low:g} {left:g},{high:g} {right:g},{high:g} {right:g},{low:g} {left:g},{low:g}"'
 
 
 def _themed(source: str, scene: Scene) -> str:
