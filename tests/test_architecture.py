@@ -43,7 +43,7 @@ FLOORS = [
 RANK = {f"tinygraph.{name}": (floor, place)
         for floor, names in enumerate(FLOORS, 1) for place, name in enumerate(names.split(), 1)}
 RANK["tinygraph"] = (4, 99)
-HEAVY = ["networkx", "graphviz", "matplotlib", "scipy", "safetensors", "tqdm"]
+HEAVY = ["networkx", "matplotlib", "scipy", "safetensors", "tqdm"]
 
 
 def modules():

@@ -22,6 +22,9 @@ from tinygraph.render.scene import LARGE, READABLE, SHOW, SMALL, Box, Group, Lin
 from tinygraph.render.text import Text, constant, literal, printed
 from tinygraph.render.view import Collapse, View, view
 
+SHARED = 8
+"""In a full picture a leaf that more boxes use stands beside each of them, or its wires would be all that is seen."""
+
 
 class Origin(NamedTuple):
     """What a scene was made of, for formats that tell more than it shows.
@@ -264,6 +267,11 @@ class _Builder:
         wires = [*ends.values(), []] if leaves else [*ends.values()]
         if len(wires) == 1:
             self._wire(node, out, home, f"w{mark}", wires[0])
+        elif self.seen.crowded and node.op is None and len(wires) > SHARED:
+            for number, edges in enumerate(wires):
+                if number:
+                    self._add(f"{home}_{number}", "constant", (self._text(out).runs,), node.id, f"#{node.id} again", -1)
+                self._wire(node, out, f"{home}_{number}" if number else home, f"w{mark}b{number}", edges)
         elif wires:
             gradient = (self.backward and any(map(flows, self.uses[out]))) or (leaves and out.requires_grad)
             self._add(f"f{mark}", "fan", (), node.id)
