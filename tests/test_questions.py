@@ -248,6 +248,10 @@ PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.m
          if path.name != "my-gradient-is-wrong.md"]  # which shows mistakes
 
 
+SHOWN = {"adding-an-op.md": ["wrong: times"]}
+"""What pages show as wrong themselves; that has to be found."""
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_no_word_on_the_examples_of_the_pages(page, tmp_path, monkeypatch, ops_as_they_were):
     """They give the same under debug, and no question has anything against a loss of theirs."""
@@ -260,7 +264,9 @@ def test_no_word_on_the_examples_of_the_pages(page, tmp_path, monkeypatch, ops_a
         doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).run(
             examples, out=report.append)
     assert "DebugError" not in "".join(report)
-    assert found == []
+    shown = SHOWN.get(page.name, [])
+    assert [alarm for alarm in found if not any(alarm.startswith(mistake) for mistake in shown)] == []
+    assert all(any(alarm.startswith(mistake) for alarm in found) for mistake in shown)
     assert asked or page.name not in ("tutorial.md", "README.md")  # the examples were seen
 
 
