@@ -89,7 +89,7 @@ class Compiled:
     def text(self) -> str:
         """What `save` writes."""
         ready = self._latest("save")
-        return standalone(ready.program, ready.plan, f"{self._name}, compiled by tinygraph; it needs NumPy alone.")
+        return standalone(ready.program, ready.plan, f"{self._name}, compiled by tinygraph")
 
     def _latest(self, wish: str) -> Ready:
         ready = next(reversed(self._ready.values()), None)
@@ -185,14 +185,15 @@ def _flattened(x: Any, arrays: list[Any]) -> Any:
     """The arrays in nested containers, and a key for all else: the structure, shapes, dtypes, constants."""
     if isinstance(x, np.ndarray):
         arrays.append(x)
-        return x.shape, x.dtype, type(x)
+        return x.shape, x.strides, x.dtype, type(x)  # whether a reshape is a view depends on strides
     if isinstance(x, dict):
         return dict, tuple([(name, _flattened(item, arrays)) for name, item in x.items()])
     if isinstance(x, list | tuple):
         return type(x), tuple([_flattened(item, arrays) for item in x])
     if isinstance(x, Tensor):
         arrays.append(x)
-        return x.node.value.shape, x.node.value.dtype, x.node.requires_grad, Tensor
+        value = x.node.value
+        return value.shape, getattr(value, "strides", None), value.dtype, x.node.requires_grad, Tensor
     if isinstance(x, np.generic) or is_array(x):
         arrays.append(x)
         return x.shape, x.dtype, type(x)

@@ -60,6 +60,8 @@ class Ready:
                         return self.fits()
                 if not isinstance(value, np.ndarray) or value.shape != shape or value.dtype != dtype:
                     return False
+                if known[i] is not None and value.strides != known[i].strides:
+                    return False  # whether a reshape is a view depends on it
                 known[i] = value
                 changed = True
         return not changed or self._apart()
