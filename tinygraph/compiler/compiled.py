@@ -82,7 +82,7 @@ class Compiled:
 
         Its ``step`` takes the arguments' arrays, then those of the tensors, which it writes in place, and a generator
         where random numbers are drawn. The checks of values (labels in range) are left out. Raises TraceError before
-        the second call, or where the program calls a Python function, such as a wrapped layer's.
+        the second call, or where the program calls a Python function.
         """
         Path(path).write_text(self.text(), encoding="utf-8")
 
