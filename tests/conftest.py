@@ -28,6 +28,10 @@ hypothesis.settings.register_profile("long", max_examples=2000, deadline=None, p
 hypothesis.settings.load_profile("ci")
 
 
+# What another package would bring: looked through for doctests, it would be found and stay registered.
+collect_ignore = ["plugin"]
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skip what this machine cannot run, and say what would make it run."""
     if item.get_closest_marker("needs_dot") and shutil.which("dot") is None:

@@ -435,3 +435,18 @@ def test_before_there_is_a_program_nothing_is_reported():
     assert step.source == ""
     with pytest.raises(tg.TraceError, match="has no program yet"):
         step.report()
+
+
+def test_a_line_is_the_users_also_where_numpy_calls_back():
+    """An operator of a plain array goes through NumPy's own Python code on a recording array."""
+    w = tg.tensor(np.ones((2, 3)), requires_grad=True)
+
+    @tg.compile
+    def step(x):
+        w.zero_grad()
+        (x @ w).sum().backward()
+        return w.grad
+    for _ in range(3):
+        step(np.ones((4, 2)))
+    assert "backward of matmul, test_compile.py" in step.source
+    assert "mixins.py" not in step.source

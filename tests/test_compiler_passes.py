@@ -122,6 +122,21 @@ def test_row_sums_are_products_and_the_rest_is_not():
     assert names(same_results(f, X, passes_=[passes.sums, passes.row_sums])) == ["matmul", "sum"]
 
 
+def test_the_sum_or_the_extreme_of_many_narrow_rows_is_another_call():
+    x = np.random.default_rng(0).standard_normal((100, 10))
+    x[3, 4] = np.nan
+
+    def f(x):
+        return (np.sum(x, axis=-1), np.sum(x, axis=1, keepdims=True), np.sum(x, axis=(0,), keepdims=True),
+                np.max(x, axis=1), np.min(x, axis=-1, keepdims=True), np.max(x, axis=0))
+    plan = same_results(f, x, passes_=[passes.row_sums, passes.row_maxima])
+    assert names(plan) == ["matmul", *2 * ("matmul", "getitem"), "transpose", "copy", "max",
+                           "transpose", "copy", "min", "getitem", "max"]
+    wide = x.reshape(10, 100)
+    assert names(same_results(f, wide, passes_=[passes.row_sums, passes.row_maxima])) == [
+        "sum", "sum", "matmul", "getitem", "max", "min", "max"]
+
+
 @pytest.mark.parametrize(("shapes", "name"), [
     (((6, 4), (4, 3)), "dot"), (((6, 4), (4,)), "dot"), (((6,), (6, 4)), "dot"), (((6, 1), (1, 4)), "dot"),
     (((2, 6, 4), (4, 3)), "matmul"),
@@ -130,6 +145,23 @@ def test_products_of_matrices_and_vectors_go_straight_to_blas(shapes, name):
     a, b = (np.random.default_rng(0).standard_normal(shape) for shape in shapes)
     assert names(same_results(np.matmul, a, b, passes_=[passes.products])) == [name]
     assert names(recorded_after(passes.products, np.matmul, a, b.astype(np.float32))) == ["matmul"]
+
+
+def test_a_choice_of_zero_takes_no_branch_and_keeps_every_bit():
+    x = np.array([[1.5, -0.0, np.inf, np.nan] * 1024])
+    m = np.random.default_rng(0).random(x.shape) < 0.5
+
+    def f(m, x):
+        return (np.where(m, x, 0), np.where(m, x.astype(np.float32), 0.0), np.where(m, x, -0.0), np.where(m, 0, x),
+                np.where(m[:, :1], x, 0), np.where(m[:, :8], x[:, :8], 0))
+    plan = recorded_after(passes.masks, f, m, x)
+    assert [name for name in names(plan) if name in ("where", "masked")] == ["masked"] * 2 + ["where"] * 4
+    for got, wanted in zip(printed(plan).load()(m, x), f(m, x), strict=True):
+        assert got.tobytes() == wanted.tobytes()
+        assert got.dtype == wanted.dtype
+    x = np.nan_to_num(x, posinf=2.0)
+    in_place = same_results(lambda m, x: np.where(m, x + 1.0, 0) * 2.0, m, x, passes_=[passes.masks])
+    assert printed(in_place).source.count("np.ndarray(") == 1
 
 
 def test_a_constant_array_of_equal_elements_is_a_number_where_the_shape_stays():

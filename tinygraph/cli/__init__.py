@@ -1,4 +1,4 @@
-"""The command-line program: train, check, draw and measure a model script, and ask its graph questions.
+"""The command-line program: train, check, draw, measure and compile a model script, and ask its graph questions.
 
 What a script must offer stands in docs/model-scripts.md. Each verb imports what it needs when it is called, so that
 ``tinygraph --help`` answers at once.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.compiler.memory import is_elementwise
-from tinygraph.compiler.plan import Chain, Step
+from tinygraph.compiler.plan import Chain, Step, Value
 from tinygraph.compiler.spelling import Spelling, wish
 
 
@@ -54,28 +54,33 @@ def argument_names(step: Step, spelling: Spelling) -> tuple[list[str], list[str]
                                       if not is_cut and v.constant is None]
 
 
-def block_function(name: str, step: Step, spelling: Spelling) -> list[str]:
+def block_function(name: str, step: Step, spelling: Spelling, spare: set[Value]) -> list[str]:
     """The lines of the function that makes a chain's calls on one block. Its arguments have their arrays' names.
 
-    What nobody looks at outside lies in arrays of a block's size, which are used again as they become free.
+    What nobody looks at outside lies in arrays of a block's size, which are used again as they become free, and so are
+    the blocks of the arguments in ``spare``.
     """
     chain: Chain = step.function  # type: ignore[assignment]
     last = {value: i for i, inner in enumerate(chain.steps) for value in inner.reads}
     free: dict[np.dtype[Any], list[str]] = defaultdict(list)
     own = {inner.result for inner in chain.steps} - set(step.results)
+    own |= {v for v in spare if v in chain.cut and v.shape == chain.steps[0].result.shape}
     cut, whole = argument_names(step, spelling)
     lines = []
     for i, inner in enumerate(chain.steps):
-        text, result = spelling.call(inner), inner.result
+        result, out = inner.result, ""
         dying = [v for v in dict.fromkeys(inner.reads) if last[v] == i and v in own]
         for value in dying if is_elementwise(inner) else ():
             free[value.dtype].append(spelling.names[value])
         outside = result in step.results
-        if not is_elementwise(inner):
-            text = f"{spelling.names[result]}[...] = {text}" if outside else text
-        elif outside or free[result.dtype]:
-            text = f"{text[:-1]}, out={spelling.names[result] if outside else free[result.dtype].pop()})"
-        lines.append((text if outside else f"{spelling.name(result, wish(inner))} = {text}", inner.why))
+        if is_elementwise(inner) and (outside or free[result.dtype]):
+            out = spelling.names[result] if outside else free[result.dtype].pop()
+        text = spelling.call(inner, out)
+        if not outside:
+            text = f"{spelling.name(result, wish(inner))} = {text}"
+        elif not out:
+            text = f"{spelling.names[result]}[...] = {text}"
+        lines.append((text, inner.why))
         for value in () if is_elementwise(inner) else dying:
             free[value.dtype].append(spelling.names[value])
     width = min(max(len(text) for text, _ in lines), 88)

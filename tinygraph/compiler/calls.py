@@ -33,6 +33,14 @@ def into(x: Any, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Non
     function(*args, out=x, **kwargs)
 
 
+def masked(mask: Any, x: Any) -> Any:
+    """``np.where(mask, x, 0)`` of floats as a call that takes their bits as integers, which it multiplies by the mask.
+
+    It gives the same bit for bit, without a branch an element, which an irregular mask makes the processor guess wrong.
+    """
+    return np.multiply(x.view(f"i{x.dtype.itemsize}"), mask).view(x.dtype)
+
+
 STATIC = {np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast, np.common_type,
           np.einsum_path}
 """Functions that ask about shapes and dtypes alone: the same at every call, so answered and not recorded."""

@@ -6,12 +6,7 @@ import os
 import sys
 from typing import Any
 
-import numpy as np
-
-from tinygraph.core.messages import PACKAGE
-
-INSIDE = (PACKAGE, os.path.dirname(np.__file__), os.path.join(os.path.dirname(os.path.dirname(np.__file__)), "scipy"))
-"""Whose lines are nobody's own."""
+from tinygraph.core.messages import INSIDE
 
 
 def here() -> str:

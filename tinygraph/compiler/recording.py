@@ -17,6 +17,7 @@ from tinygraph.compiler.plan import Plan, Value, mapped
 from tinygraph.compiler.record import Trace
 from tinygraph.compiler.traced import Traced
 from tinygraph.core.errors import TraceError
+from tinygraph.core.node import leaf, wrap
 from tinygraph.core.op import is_array
 from tinygraph.tensors import Tensor, tensor
 
@@ -148,10 +149,12 @@ class Recording:
 
 def put_back(shape: Any, arrays: Any) -> Any:
     """A step's result, with the arrays of one call in their places."""
-    if type(shape) is Out:
-        array = arrays[shape.position]
-        return tensor(array) if shape.is_tensor else array
-    return shape if shape is None else mapped(shape, lambda x: put_back(x, arrays) if type(x) is Out else x)
+    if type(shape) is not Out:
+        return shape if shape is None else mapped(shape, lambda x: put_back(x, arrays) if type(x) is Out else x)
+    array = arrays[shape.position]
+    if not shape.is_tensor:
+        return array
+    return wrap(Tensor, leaf(array if type(array) is np.ndarray else np.asarray(array)))
 
 
 def _names(function: Callable[..., Any], args: Any, kwargs: Any) -> Iterator[str]:

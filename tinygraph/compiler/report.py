@@ -34,9 +34,9 @@ class Report:
         total = sum(self.seconds) or 1.0
         width = min(max((len(line.text) for line in self.lines), default=0), 72)
         rows = [f"{'µs':>9}{'share':>7}{'FLOPs':>12}{'GFLOP/s':>9}{'bytes':>12}{'GB/s':>7}  line"]
-        rows += [_row(seconds, total, line.flops, line.nbytes,
-                      f"{line.text:{width}}  # {line.why}" if line.why else line.text)
-                 for line, seconds in zip(self.lines, self.seconds, strict=True)]
+        for line, seconds in zip(self.lines, self.seconds, strict=True):
+            text = f"{line.text:{width}}  # {line.why}" if line.why else line.text
+            rows.append(_row(seconds, total, line.flops, line.nbytes, text))
         flops, nbytes = sum(line.flops for line in self.lines), sum(line.nbytes for line in self.lines)
         rows.append(_row(total, total, flops, nbytes, f"in all; {self.buffers:,} bytes of buffers"))
         return "\n".join(rows)
@@ -85,9 +85,10 @@ def standalone(program: Program, plan: Plan, title: str) -> str:
     ours = re.compile(rf"\b({'|'.join(map(re.escape, sorted({*program.namespace} - OUTSIDE))) or '(?!)'})\b")
     checks = {line for line in program.lines if line.text.split("(")[0] in program.namespace}
     kept = tuple(line for line in program.lines if line not in checks)
-    for line in kept:
-        if ours.search(line.text):
-            raise TraceError(f"{line.text} calls a Python function, and a file that needs NumPy alone cannot")
+    texts = [*program.prologue, *(line.text for line in kept)]
+    for text in texts:
+        if ours.search(text):
+            raise TraceError(f"{text.strip()} calls a Python function, and a file that needs NumPy alone cannot")
     draws = "rng" in program.namespace
     names = [*program.arguments.split(", "), *(["rng"] if draws else [])] if program.arguments else ["rng"] * draws
     written = {state for state, _ in plan.writes}

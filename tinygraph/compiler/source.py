@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.compiler.blocks import RUNTIME, argument_names, block_function
-from tinygraph.compiler.calls import into, setitem
+from tinygraph.compiler.calls import astype, copy, into, setitem
 from tinygraph.compiler.memory import LINE, Memory, is_elementwise
 from tinygraph.compiler.plan import Chain, Plan, Step, Value
 from tinygraph.compiler.program import Line, Program, cost
@@ -47,7 +47,7 @@ class _Printer:
             if isinstance(step.function, Chain):
                 text = self._blocks(step)
             else:
-                text = f"{self.spelling.call(step)[:-1]}, out={names[step.result]})"
+                text = self.spelling.call(step, names[step.result])
             lines.append(Line(text, step.why, *cost(step)))
         lines += [Line(text, "the new value") for text in copies]
         arguments = ", ".join(self.spelling.names[value] for value in (*self.plan.inputs, *self.plan.states))
@@ -94,18 +94,19 @@ class _Printer:
             places = [(v, self._place(v) or f"np.empty({v.shape}, np.{v.dtype.name})") for v in step.results]
             inner = {s.result: s for s in step.function.steps}
             return [*(f"{self.spelling.name(v, wish(inner[v]))} = {place}" for v, place in places), self._blocks(step)]
-        text = self.spelling.call(step)
         if not isinstance(step.result, Value):
+            text = self.spelling.call(step)
             names = [self.spelling.name(v, wish(step)) for v in step.results]
             return [f"{', '.join(names)}, = {text}"]
-        if where := self._place(step.result):
-            text = f"{text[:-1]}, out={where})"
-        return [f"{self.spelling.name(step.result, wish(step))} = {text}"]
+        place, name = self._place(step.result), self.spelling.name(step.result, wish(step))
+        if place and step.function in (copy, astype):
+            return [f"{name} = {place}", f"{name}[...] = {self.spelling.text(step.args[0])}"]
+        return [f"{name} = {self.spelling.call(step, place)}"]
 
     def _blocks(self, step: Step) -> str:
         """The call of a chain, whose function is written before the step's."""
         name = self.spelling.name(Value((), np.dtype(bool)), "chain")
-        self.chains += block_function(name, step, self.spelling)
+        self.chains += block_function(name, step, self.spelling, self.memory.spare[step.function])
         cut, whole = (f"({', '.join(names)},)" for names in argument_names(step, self.spelling))
         return f"in_blocks({name}, {step.function.rows}, {cut}{f', {whole}' if whole != '(,)' else ''})"  # type: ignore[attr-defined]
 
@@ -135,8 +136,7 @@ class _Printer:
         if step.function is setitem:
             lines.append(f"{spelling.names[target]}[{spelling.index(step.args[1])}] = {spelling.text(step.args[2])}")
         elif step.function is into:
-            call = spelling.call(Step(step.args[1], step.args[2:], step.kwargs, None))
-            lines.append(f"{call[:-1]}, out={spelling.names[target]})")
+            lines.append(spelling.call(Step(step.args[1], step.args[2:], step.kwargs, None), spelling.names[target]))
         else:
             lines.append(spelling.call(Step(step.function, (target, *step.args[1:]), step.kwargs, None)))
         return lines
@@ -147,7 +147,7 @@ def _sink(plan: Plan) -> tuple[list[Step], dict[Value, Step]]:
 
     Only then is a weight written, so that an exception before leaves all of them as they were.
     """
-    foreign = {*plan.inputs, *plan.states}
+    written = {state for state, _ in plan.writes}
     root: dict[Value, Value] = {}
     for step in plan.steps:
         if step.shares is not None:
@@ -165,11 +165,11 @@ def _sink(plan: Plan) -> tuple[list[Step], dict[Value, Step]]:
         if isinstance(step.function, Chain):
             overwritten = {wanted[v]: v for v in step.results}
             safe = all(v in overwritten and step.function.may_overwrite(v, overwritten[v])
-                       for v in step.reads if root.get(v, v) in foreign)
+                       for v in step.reads if root.get(v, v) in written)
         else:
-            # By then other states are written, and an argument may share memory with one of them.
+            # By then other states are written. An argument shares memory with none of them: that was looked at.
             safe = is_elementwise(step) and not step.kwargs and all(
-                root.get(v, v) not in foreign or v is wanted[step.result] for v in step.reads)
+                root.get(v, v) not in written or v is wanted[step.result] for v in step.reads)
         if safe and not any(reads.get(v) for v in step.results):
             sunk.update((value, step) for value in step.results)
     return [step for step in plan.steps if not any(v in sunk for v in step.results)], sunk

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.calls import astype, copy, getitem
+from tinygraph.compiler.calls import astype, copy, getitem, masked
 from tinygraph.compiler.plan import Step, Value, is_uniform
 
 
@@ -90,10 +90,16 @@ class Spelling:
             return ":".join(ends if index.step is not None else ends[:2])
         return "..." if index is Ellipsis else self.text(index)
 
-    def call(self, step: Step) -> str:
-        """A call, without where its result goes."""
+    def call(self, step: Step, out: str = "") -> str:
+        """A call, which writes its result into ``out`` where that is said."""
         function, args = step.function, step.args
         first = args[0] if args else None
+        if function is masked:
+            mask, x = map(self.text, args)
+            dtype = args[1].dtype
+            bits = f"np.int{8 * dtype.itemsize}"
+            target = f", out={out}.view({bits})" if out else ""
+            return f"np.multiply({x}.view({bits}), {mask}{target}).view(np.{dtype.name})"
         if function is getitem:
             return f"{self.text(first)}[{self.index(args[1])}]"
         if function is astype:
@@ -111,6 +117,7 @@ class Spelling:
             return f"{self.text(first)}[{', '.join([':'] * axis + ['None', '...'])}]"
         arguments = [*map(self.text, args), *(f"{name}={self.text(value)}" for name, value in step.kwargs.items()
                                               if value is not np._NoValue)]
+        arguments += [f"out={out}"] if out else []
         return f"{self._function(function)}({', '.join(arguments)})"
 
     def _function(self, function: Any) -> str:

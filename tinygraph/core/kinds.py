@@ -132,6 +132,7 @@ def composed(*, name: str | None = None, **card: Any) -> Callable[[Callable[P, R
     functions it stands for, so that ``np.name(tensor)`` calls it; ``opaque`` says that it is for NumPy's arrays only;
     ``name`` is its key in COMPOSED where that is not the function's name.
 
+    >>> import numpy as np
     >>> import tinygraph as tg
     >>> from tinygraph.core.kinds import composed
     >>> from tinygraph.core.op import COMPOSED

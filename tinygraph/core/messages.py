@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from types import CodeType
 from typing import Any
 
-PACKAGE = os.path.dirname(os.path.dirname(__file__))  # os.path, since pathlib takes 4 ms to import
+import numpy as np
+
+_NUMPY = os.path.dirname(np.__file__)  # os.path, since pathlib takes 4 ms to import
+INSIDE = (os.path.dirname(os.path.dirname(__file__)), _NUMPY, os.path.join(os.path.dirname(_NUMPY), "scipy"))
+"""Where code lies that is not the user's: this package, and those whose functions call it back."""
 
 
 def broadcast_clash(left: Any, right: Any) -> str:
@@ -69,7 +73,7 @@ def user_frames() -> Iterator[Any]:
     """The frames of the stack that are not tinygraph's own, innermost first."""
     frame = sys._getframe(1)
     while frame is not None:
-        if not frame.f_code.co_filename.startswith(PACKAGE):
+        if not frame.f_code.co_filename.startswith(INSIDE):
             yield frame
         frame = frame.f_back  # type: ignore[assignment]
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygraph.core.context import GRAD_ENABLED, HOOKS, MARKS, WATCHES, enable_grad, watching
 from tinygraph.core.errors import DTypeError, GradientError, TinygraphError
-from tinygraph.core.messages import PACKAGE, here, line_of
+from tinygraph.core.messages import INSIDE, here, line_of
 from tinygraph.core.op import EXPLAINED, Array, Handle, Op, as_array, pick
 
 SERIAL = count()
@@ -110,7 +110,7 @@ def inner(op: Op[..., Any], parents: tuple[Any, ...], params: dict[str, Any] | N
     frame: Any = sys._getframe(2)
     code = frame.f_code
     if code is not _last_user_code[0]:  # the function that made the last node made most of the others too
-        while code.co_filename.startswith(PACKAGE):
+        while code.co_filename.startswith(INSIDE):
             frame = frame.f_back
             if frame is None:
                 return node
@@ -365,7 +365,7 @@ def start(node: Node, seed: Array | None) -> Array:
         if value.size != 1:
             raise GradientError(f"backward: a tensor of shape {value.shape} has no single derivative; reduce it to "
                                 f"one number (t.sum(), t.mean()) or give a gradient of its shape{here()}")
-        return np.ones_like(value)
+        return type(value)(1) if isinstance(value, np.generic) else np.ones_like(value)
     if not hasattr(seed, "shape"):
         seed = np.asarray(seed)
     if seed.shape != value.shape:

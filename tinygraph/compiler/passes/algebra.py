@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
+from tinygraph.compiler.calls import copy, getitem, masked
 from tinygraph.compiler.memory import is_elementwise
 from tinygraph.compiler.passes.rewriting import makers
 from tinygraph.compiler.plan import Plan, Step, Value, is_uniform
 
 REDUCTIONS: dict[Any, np.ufunc] = {np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum}
 """What a reduction of NumPy's hands its work to."""
+
+FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
+
+NARROW = 64
+"""A row of fewer numbers than this is reduced slowly: NumPy's loop over it ends before it has begun."""
 
 
 def sums(plan: Plan) -> Plan:
@@ -34,16 +40,59 @@ def sums(plan: Plan) -> Plan:
 
 
 def row_sums(plan: Plan) -> Plan:
-    """The sum over a matrix's rows as a product with ones: BLAS is quicker at it. It adds in another order."""
-    steps = []
+    """The sum over a matrix's rows, or along narrow ones, as a product with ones: BLAS is quicker at it.
+
+    It adds in another order.
+    """
+    ones: dict[Any, Value] = {}
+    steps: list[Step] = []
     for step in plan.steps:
-        x = step.args[0] if step.args else None
-        if step.function is np.sum and isinstance(x, Value) and len(x.shape) == 2 and step.kwargs == {"axis": 0} \
-                and len(step.args) == 1 and x.dtype.kind == "f" and x.dtype.itemsize >= 4 and x.shape[0]:
-            ones = np.ones(x.shape[0], x.dtype)
-            step = Step(np.matmul, (Value(ones.shape, ones.dtype, constant=ones), x), {}, step.result, step.why)
-        steps.append(step)
+        x, axis, keepdims = _reduced_matrix(step, np.sum)
+        if x is None or x.dtype not in FLOATS or (axis == 1 and (x.shape[1] > NARROW or x.shape[0] < NARROW)):
+            steps.append(step)
+            continue
+        key = (x.shape[axis], x.dtype)
+        one = ones.setdefault(key, Value(key[:1], x.dtype, constant=np.ones(*key)))
+        args = (one, x) if axis == 0 else (x, one)
+        steps += _with_axis(Step(np.matmul, args, {}, step.result, step.why), axis, keepdims)
     return plan.with_steps(steps)
+
+
+def row_maxima(plan: Plan) -> Plan:
+    """The maximum or minimum along each of many narrow rows from a transposed copy, whose rows are long."""
+    steps: list[Step] = []
+    for step in plan.steps:
+        x, axis, keepdims = _reduced_matrix(step, np.max, np.min)
+        if x is None or axis == 0 or x.shape[1] > NARROW or x.shape[0] < NARROW:
+            steps.append(step)
+            continue
+        view, turned = (Value(x.shape[::-1], x.dtype) for _ in range(2))
+        steps += [Step(np.transpose, (x,), {}, view, step.why, shares=x), Step(copy, (view,), {}, turned, step.why)]
+        steps += _with_axis(Step(step.function, (turned,), {"axis": 0}, step.result, step.why), 1, keepdims)
+    return plan.with_steps(steps)
+
+
+def _reduced_matrix(step: Step, *functions: Any) -> tuple[Value | None, int, bool]:
+    """The matrix that one of the functions reduces along one axis, which, and whether the axis stays."""
+    x = step.args[0] if len(step.args) == 1 else None
+    given = {name: v for name, v in step.kwargs.items() if v is not np._NoValue}
+    axis = given.pop("axis", None)
+    axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
+    keepdims = given.pop("keepdims", False)
+    matrix = isinstance(x, Value) and len(x.shape) == 2 and 0 not in x.shape and isinstance(axis, int)
+    if step.function not in functions or not matrix or given or not isinstance(keepdims, bool):
+        return None, 0, False
+    return x, axis % 2, keepdims
+
+
+def _with_axis(step: Step, axis: int, keepdims: bool) -> list[Step]:
+    """A call that drops an axis of a matrix, and where the axis is to stay, what puts it back."""
+    if not keepdims:
+        return [step]
+    shape = (step.result.shape[1 - axis],)
+    flat = Value(shape, step.result.dtype)
+    index = (None, slice(None)) if axis == 0 else (slice(None), None)
+    return [replace(step, result=flat), Step(getitem, (flat, index), {}, step.result, step.why, shares=flat)]
 
 
 def products(plan: Plan) -> Plan:
@@ -60,11 +109,25 @@ def products(plan: Plan) -> Plan:
     return plan.with_steps(steps)
 
 
+def masks(plan: Plan) -> Plan:
+    """`masked` for np.where with zero on one side: as much as twenty times as fast where the mask is irregular."""
+    steps = []
+    for step in plan.steps:
+        if step.function is np.where and len(step.args) == 3 and step.args[2] in (0, 0.0) and not step.kwargs:
+            mask, x, zero = step.args
+            alike = all(isinstance(v, Value) and v.shape == step.result.shape for v in (mask, x))
+            if alike and mask.dtype == bool and x.dtype == step.result.dtype and x.dtype in FLOATS \
+                    and step.result.nbytes >= 1 << 14 and not np.signbit(zero):
+                step = replace(step, function=masked, args=(mask, x))
+        steps.append(step)
+    return plan.with_steps(steps)
+
+
 def uniform(plan: Plan) -> Plan:
     """A number for a constant array of equal elements, where another argument of an elementwise call has its shape."""
     steps = []
     for step in plan.steps:
-        if is_elementwise(step) and isinstance(step.result, Value) and step.result.shape:
+        if isinstance(step.function, np.ufunc) and is_elementwise(step) and step.result.shape:
             args = tuple(_number(x) if isinstance(x, Value) else x for x in step.args)
             shapes = [getattr(x, "shape", ()) for x in args]
             if np.broadcast_shapes(*shapes) == step.result.shape:
@@ -88,15 +151,17 @@ def numbers(plan: Plan) -> Plan:
         if dtype.kind in "iu" and not np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
             return x  # a comparison with what the dtype cannot hold is answered without it
         constant = np.array(x).astype(dtype)
-        name = f"c_{x}".replace("-", "minus_")
+        name = f"c_{x!s}".replace("e-", "e_minus_").replace("-", "minus_")
         return made.setdefault((repr(x), dtype), Value((), dtype, name, constant))
 
     steps = []
     for step in plan.steps:
         arrays = any(isinstance(x, Value) and x.shape for x in step.args)
-        if is_elementwise(step) and not step.kwargs and arrays and not any(isinstance(x, bool) for x in step.args):
+        function: Any = step.function
+        plain = isinstance(function, np.ufunc) and is_elementwise(step) and not step.kwargs
+        if plain and arrays and not any(isinstance(x, bool) for x in step.args):
             kinds = [x.dtype if isinstance(x, Value | np.generic) else type(x) for x in step.args]
-            dtypes = cast(np.ufunc, step.function).resolve_dtypes((*kinds, None))
+            dtypes = function.resolve_dtypes((*kinds, None))
             step = replace(step, args=tuple(map(array, step.args, dtypes)))
         steps.append(step)
     return plan.with_steps(steps)
