@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinygraph.core.context import scope
+from tinygraph.core.context import SWITCHES, scope
 from tinygraph.core.errors import ArgumentError, StateError
 from tinygraph.core.messages import here
 from tinygraph.tensors import Tensor
@@ -38,7 +38,18 @@ class Module:
     """
 
     name: str = ""
-    training: bool = True
+    _training: bool = True
+
+    @property
+    def training(self) -> bool:
+        """Whether it is being trained."""
+        for note in SWITCHES:
+            note(self, "_training", self._training)
+        return self._training
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        self._training = mode
 
     def forward(self, *inputs: Any) -> Any:
         """What a call computes; each module has its own."""
