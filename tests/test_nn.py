@@ -113,6 +113,53 @@ def test_layers_are_their_functions():
     assert nn.Conv2d(2, 4, 3, bias=False).b is None
 
 
+@pytest.mark.parametrize("shape", [(5, 3), (2, 3, 4, 2)])
+def test_batch_normalisation_is_pytorchs(shape, rng):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed: pip install 'tinygraph[peers]'")
+    theirs = (torch.nn.BatchNorm1d if len(shape) == 2 else torch.nn.BatchNorm2d)(3, dtype=torch.float64)
+    layer = nn.BatchNorm(3)
+    for training in (True, True, False):
+        layer.train(training)
+        theirs.train(training)
+        x, g = rng.standard_normal(shape) * 3 + 1, rng.standard_normal(shape)
+        ours, given = tg.tensor(x, requires_grad=True), torch.tensor(x, requires_grad=True)
+        layer.gamma.zero_grad()
+        theirs.zero_grad()
+        y, wanted = layer(ours), theirs(given)
+        y.backward(g)
+        wanted.backward(torch.tensor(g))
+        for a, b in ((y.data, wanted), (ours.grad, given.grad), (layer.gamma.grad, theirs.weight.grad),
+                     (layer.running_mean.data, theirs.running_mean), (layer.running_var.data, theirs.running_var)):
+            np.testing.assert_allclose(a, b.detach().numpy(), rtol=1e-10, atol=1e-12)
+
+
+def test_batch_normalisation_compiled_follows_the_batches_as_eager_does(rng):
+    layers = [nn.BatchNorm(3), nn.BatchNorm(3)]
+
+    def stepping(layer):
+        def step(x):
+            for weight in layer.weights.values():
+                weight.zero_grad()
+            loss = (layer(x) ** 3).sum()
+            loss.backward()
+            layer.gamma.data -= 0.01 * layer.gamma.grad
+            return loss
+        return step
+    eager, compiled = stepping(layers[0]), tg.compile(stepping(layers[1]))
+    for _ in range(6):
+        x = rng.standard_normal((5, 3))
+        np.testing.assert_allclose(compiled(x).item(), eager(x).item(), rtol=1e-10)
+    for path, t in layers[0].tensors().items():
+        np.testing.assert_allclose(layers[1].tensors()[path].data, t.data, rtol=1e-10, err_msg=path)
+    assert sorted(layers[0].state()) == ["running_mean", "running_var"]
+
+
+def test_batch_normalisation_of_one_value_is_refused():
+    with pytest.raises(tg.ShapeError, match=r"BatchNorm: \(1, 3\) has one value a channel"):
+        nn.BatchNorm(3)(np.ones((1, 3)))
+    assert np.array_equal(nn.BatchNorm(3).eval()(np.zeros((1, 3))).data, np.zeros((1, 3)))
+
+
 @pytest.mark.parametrize(("init", "variance"), [
     (nn.initial.normal(0.01), 1e-4), (nn.initial.he_normal, 2 / 300), (nn.initial.he_uniform, 2 / 300),
     (nn.initial.xavier_normal, 2 / 500), (nn.initial.xavier_uniform, 2 / 500)])

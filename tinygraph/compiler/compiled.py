@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygraph.compiler.compare import difference
 from tinygraph.compiler.ready import Ready
-from tinygraph.compiler.recording import LOCK, Recording, is_recording
+from tinygraph.compiler.recording import LOCK, RECORDING, Recording, is_recording
 from tinygraph.compiler.report import Report, measured, standalone
 from tinygraph.core.context import GRAD_ENABLED, WATCHES, watching
 from tinygraph.core.errors import TraceError
@@ -46,7 +46,7 @@ class Compiled:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Do what the step does: the first two calls of a signature are recorded, the later ones replayed."""
-        if is_recording() or (WATCHES and watching() is not None):
+        if (RECORDING and is_recording()) or (WATCHES and watching() is not None):
             # Inside another recording it is recorded there, and under tg.debug it is looked at as it is.
             return self.function(*args, **kwargs)
         arrays: list[Any] = []

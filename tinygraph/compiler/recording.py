@@ -24,12 +24,13 @@ from tinygraph.tensors import Tensor, tensor
 LOCK = threading.RLock()
 """Held while a recording has other arrays in every live leaf."""
 
-_recording: list[int] = []  # the thread that records
+RECORDING: list[int] = []
+"""The thread that records, if one does."""
 
 
 def is_recording() -> bool:
     """Whether this thread is in the middle of a recording."""
-    return bool(_recording) and _recording[0] == threading.get_ident()
+    return bool(RECORDING) and RECORDING[0] == threading.get_ident()
 
 
 class Out:
@@ -62,7 +63,7 @@ class Recording:
         self._draws = Draws(trace)
         collecting = gc.isenabled()
         gc.disable()  # so that what the step makes stays among the youngest objects, where it is looked for after it
-        _recording.append(threading.get_ident())
+        RECORDING.append(threading.get_ident())
         try:
             with self._draws:
                 with leaves:
@@ -79,7 +80,7 @@ class Recording:
                 self._draws.undo()
         finally:
             trace.open = False
-            _recording.pop()
+            RECORDING.pop()
             if collecting:
                 gc.enable()
         for t in self.made:
@@ -148,8 +149,8 @@ class Recording:
 
 def put_back(shape: Any, arrays: Any) -> Any:
     """A step's result, with the arrays of one call in their places."""
-    if not isinstance(shape, Out):
-        return mapped(shape, lambda x: put_back(x, arrays) if isinstance(x, Out) else x)
+    if type(shape) is not Out:
+        return shape if shape is None else mapped(shape, lambda x: put_back(x, arrays) if type(x) is Out else x)
     array = arrays[shape.position]
     if not shape.is_tensor:
         return array

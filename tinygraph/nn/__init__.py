@@ -4,6 +4,7 @@ from tinygraph.nn import functional, initial
 from tinygraph.nn.layers import (
     Affine,
     AvgPool2d,
+    BatchNorm,
     Conv2d,
     Dropout,
     Flatten,
@@ -17,5 +18,6 @@ from tinygraph.nn.layers import (
 from tinygraph.nn.module import Module, Sequential
 from tinygraph.nn.wrap import WrappedLayer, wrap_layer
 
-__all__ = ["Module", "Sequential", "Affine", "Conv2d", "MaxPool2d", "AvgPool2d", "Flatten", "Dropout", "ReLU",
-           "Sigmoid", "Tanh", "Softmax", "SoftmaxWithLoss", "WrappedLayer", "wrap_layer", "functional", "initial"]
+__all__ = ["Module", "Sequential", "Affine", "Conv2d", "MaxPool2d", "AvgPool2d", "Flatten", "Dropout", "BatchNorm",
+           "ReLU", "Sigmoid", "Tanh", "Softmax", "SoftmaxWithLoss", "WrappedLayer", "wrap_layer",
+           "functional", "initial"]

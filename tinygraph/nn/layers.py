@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from tinygraph.core.errors import ArgumentError
+from tinygraph.core.errors import ArgumentError, ShapeError
 from tinygraph.core.messages import here
 from tinygraph.core.op import Array
 from tinygraph.nn import functional as F  # noqa: N812 - PyTorch's users know it by this name
@@ -113,6 +113,47 @@ class Flatten(Module):
         """The same elements."""
         n, *rest = np.shape(x)
         return np.reshape(x, (n, int(np.prod(rest))))
+
+
+class BatchNorm(Module):
+    """Each channel brought to mean 0 and variance 1 over the batch, then scaled by gamma and shifted by beta.
+
+    While it is trained the batch's own mean and variance are used, and running ones follow them, which are used later.
+    PyTorch's BatchNorm1d and BatchNorm2d. Ioffe and Szegedy, "Batch Normalization" (2015), algorithm 1.
+
+    x: (N, C) or (N, C, H, W), gamma: (C,), beta: (C,)  ->  the shape of x
+
+    >>> y = BatchNorm(2)(np.array([[1.0, 10.0], [3.0, 30.0]]))
+    >>> y.data.round(3)
+    array([[-1., -1.],
+           [ 1.,  1.]])
+    """
+
+    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1, *,
+                 dtype: DTypeLike = np.float64) -> None:
+        self.eps, self.momentum = eps, momentum
+        self.gamma, self.beta = _weight(np.ones(num_features), dtype), _weight(np.zeros(num_features), dtype)
+        self.running_mean = tensor(np.zeros(num_features), dtype=np.dtype(dtype))
+        self.running_var = tensor(np.ones(num_features), dtype=np.dtype(dtype))
+
+    def forward(self, x: Array) -> Any:
+        """The normalised channels."""
+        axes = (0, *range(2, len(np.shape(x))))
+        along = (slice(None), *(None for _ in axes[1:]))  # (C,) as (C, 1, 1)
+        mean, var = self.running_mean.data, self.running_var.data
+        if self.training:
+            mean, var = np.mean(x, axis=axes), np.var(x, axis=axes)
+            n = int(np.prod([np.shape(x)[axis] for axis in axes]))
+            if n < 2:
+                raise ShapeError(f"BatchNorm: {np.shape(x)} has one value a channel, whose variance is 0{here()}")
+            self._follow(self.running_mean, mean)
+            self._follow(self.running_var, var * (n / (n - 1)))  # that of all there is, of which this is a sample
+        scale = self.gamma / np.sqrt(var + self.eps)
+        return (x - mean[along]) * scale[along] + self.beta[along]
+
+    def _follow(self, running: Tensor, value: Any) -> None:
+        now = value.data if isinstance(value, Tensor) else value
+        running.data += self.momentum * (now - running.data)
 
 
 class Dropout(Module):

@@ -63,7 +63,8 @@ def _times(found: list[Array]) -> Array:
     """In how many of the places the largest lies; once for NaN, which nothing equals."""
     # The narrowest integers: with wider ones a float32 quotient would be computed as float64.
     narrow = np.int8 if len(found) < 128 else np.int16
-    return np.maximum(functools.reduce(lambda a, b: np.add(a, b, dtype=narrow), found), 1, dtype=narrow)
+    times = functools.reduce(lambda a, b: np.add(a, b, dtype=narrow), found)
+    return times + np.equal(times, 0)  # np.maximum(times, 1) takes five times as long
 
 
 def _spread_back(c: Array, value: Array, g: Array, y: Array, x: Array, *, kernel_size: Any, stride: Any, padding: Any,
@@ -127,7 +128,7 @@ def gather_at_max(v: Array, y: Array, x: Array, kernel_size: Any, stride: Any = 
 
 @op(symbol="max pool", vjp=(_max_back,),
     flops=lambda y, x, kernel_size, **params: int(np.size(y)) * int(np.prod(pair(kernel_size, "kernel_size"))),
-    tex=(r"\operatorname{spread}(g) \odot [I = Y]",))
+    tex=(r"\operatorname{spread}(g) \odot [X = Y]",))
 def max_pool2d(input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False) -> Array:
     """The largest element of each window, as PyTorch's function of this name gives it.

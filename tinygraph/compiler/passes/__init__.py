@@ -19,15 +19,18 @@ from tinygraph.compiler.passes.algebra import (
     sums,
     uniform,
 )
+from tinygraph.compiler.passes.axes import transposes
 from tinygraph.compiler.passes.blocks import chains
+from tinygraph.compiler.passes.pooling import growing_after_pool
 from tinygraph.compiler.passes.simplify import aliases, common_subexpressions, constants, dead_code
 from tinygraph.compiler.plan import Plan
 
 Pass = Callable[[Plan], Plan]
 
-PASSES: tuple[Pass, ...] = (dead_code, aliases, constants, uniform, aliases, common_subexpressions, sums, row_sums,
-                            row_maxima, broadcasts, common_subexpressions, bare_reductions, products, masks, numbers,
-                            dead_code, chains)
+PASSES: tuple[Pass, ...] = (dead_code, aliases, constants, uniform, aliases, common_subexpressions, transposes,
+                            common_subexpressions, dead_code, growing_after_pool, sums, row_sums, row_maxima,
+                            broadcasts, common_subexpressions, bare_reductions, products, masks, numbers, dead_code,
+                            chains)
 
 
 def optimised(plan: Plan) -> Plan:
