@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygraph.compiler.calls import BY_VALUE, MAYBE_VIEWS, SEPARATE, SHAPED_BY, STATIC, WEAK, getitem
 from tinygraph.compiler.places import here, why
-from tinygraph.compiler.plan import HERE, Step, Value, View, mapped
+from tinygraph.compiler.plan import HERE, Step, Value, View, mapped, order_of
 from tinygraph.compiler.traced import Traced
 from tinygraph.core.errors import TraceError
 from tinygraph.tensors import Tensor
@@ -60,7 +60,8 @@ class Trace:
         args, kwargs = self._settled(args, kwargs)
         if function in WEAK and all(isinstance(x, int | float | complex) or _is_weak(x) for x in args):
             real = real.item()
-        value = mapped(real, lambda r: Value(np.shape(r), r.dtype if hasattr(r, "dtype") else np.asarray(r).dtype))
+        value = mapped(real, lambda r: Value(np.shape(r), r.dtype if hasattr(r, "dtype") else np.asarray(r).dtype,
+                                             order=order_of(r)))
         result, shares = self._results(function, args, kwargs, real, value)
         self._note(function, args, kwargs, value, shares=shares)
         return result
