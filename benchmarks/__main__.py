@@ -20,23 +20,21 @@ ON_REQUEST = frozenset({"training"})
 def main(argv: list[str] | None = None) -> int:
     """Run the program; 1 where a side of tinygraph's own was refused."""
     known = [module.name for module in pkgutil.iter_modules(benchmarks.work.__path__)]
-    args = _parser().parse_args(argv)
+    args = _parser(known).parse_args(argv)
+    if unknown := [name for name in args.names if name not in known]:
+        sys.exit(f"there is no workload {unknown[0]!r}; there are {', '.join(known)}")
     benchmarks.limit(args.threads)  # before NumPy is imported, and so before what follows
 
     from benchmarks import report
     from benchmarks.harness import run
     from benchmarks.peers import COMPILED, EAGER
 
-    modules = {name: importlib.import_module(f"benchmarks.work.{name}") for name in known}
-    modules = {name: module for name, module in modules.items() if hasattr(module, "cases")}
-    if unknown := [name for name in args.names if name not in modules]:
-        sys.exit(f"there is no workload {unknown[0]!r}; there are {', '.join(modules)}")
-    chosen = args.names or [name for name in modules if name not in ON_REQUEST]
+    chosen = args.names or [name for name in known if name not in ON_REQUEST]
     results = []
     data: dict[str, Any] = report.document([])
     print(report.heading(data), flush=True)
     for name in chosen:
-        for case in modules[name].cases():
+        for case in importlib.import_module(f"benchmarks.work.{name}").cases():
             if args.only in case.title:
                 results.append(run(case, args.seconds))
                 data = report.document(results)
@@ -48,13 +46,14 @@ def main(argv: list[str] | None = None) -> int:
     return int(any(name in result.refused for result in results for name in (EAGER, COMPILED)))
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(known: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure tinygraph beside the peers that are installed, interleaved "
         "round by round in one process, after checking that all compute the same. Each row shows the median, the "
-        "interquartile range by it, and the ratio to tinygraph's own medians.")
+        "interquartile range by it, and the ratio to tinygraph's own medians.",
+        epilog=f"workloads: {', '.join(known)}; each is a file in benchmarks/work")
     parser.add_argument("names", nargs="*", metavar="WORK",
-                        help="which workloads, by the names of the files in benchmarks/work (all but the long ones)")
+                        help=f"which workloads (all but {', '.join(sorted(ON_REQUEST))}, which takes minutes)")
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases whose title has this text in it")
     parser.add_argument("--seconds", type=float, default=8.0, metavar="S", help="how long to measure a case (8)")
     parser.add_argument("--threads", type=int, default=1, metavar="N", help="threads a side (1)")

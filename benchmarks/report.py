@@ -8,6 +8,7 @@ import importlib.util
 import math
 import os
 import platform
+import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,9 @@ from benchmarks.peers import COMPILED, EAGER
 
 SCHEMA = "tinygraph-benchmarks/1"
 """Changes when a key changes its meaning or goes."""
+
+SLOTS = 7
+"""A panel has room for at least so many bars, so that two are not as thick as walls."""
 
 
 def document(results: Sequence[Result]) -> dict[str, Any]:
@@ -112,16 +116,23 @@ def ratios(result: dict[str, Any]) -> list[tuple[str, dict[str, float]]]:
             for base in (EAGER, COMPILED) if base in medians]
 
 
-def goal_line(goal: dict[str, Any]) -> str:
-    """A goal, and whether it was reached, in one line."""
+def goal_words(goal: dict[str, Any]) -> tuple[str, str, str]:
+    """A goal, what was found, and whether that reaches it."""
     wish = (f"at least {goal['at_least']:g} times as fast as" if goal["at_least"] is not None
             else f"at most {goal['at_most']:g} of")
-    others = f"the fastest of {', '.join(goal['beside'])}" if len(goal["beside"]) > 1 else goal["beside"][0]
+    several = len(goal["beside"]) > 1
+    others = f"the best of {', '.join(goal['beside'])}" if several else goal["beside"][0]
     if goal["ratio"] is None:
-        return f"{goal['side']}: {wish} {others}: not measured"
+        return f"{goal['side']}: {wish} {others}", "not measured", ""
     found = f"{1 / goal['ratio']:.2f} times" if goal["at_least"] is not None else f"{goal['ratio']:.2f}"
-    whose = f" ({goal['best']})" if len(goal["beside"]) > 1 else ""
-    return f"{goal['side']}: {wish} {others}: {found}{whose}, {'reached' if goal['reached'] else 'not reached'}"
+    return (f"{goal['side']}: {wish} {others}", f"{found} ({goal['best']})" if several else found,
+            "reached" if goal["reached"] else "not reached")
+
+
+def goal_line(goal: dict[str, Any]) -> str:
+    """A goal, and whether it was reached, in one line."""
+    wish, found, whether = goal_words(goal)
+    return f"{wish}: {found}, {whether}" if whether else f"{wish}: {found}"
 
 
 def text(result: dict[str, Any]) -> str:
@@ -132,6 +143,8 @@ def text(result: dict[str, Any]) -> str:
                                                                                   for base, _ in columns)]
     lines += [f"{side['name']:{wide}}{amount(side['median'], result['kind']):>10}{side['spread']:8.0%}"
               + "".join(f"{column[side['name']]:22.2f}" for _, column in columns) for side in result["sides"]]
+    lines += [f"  {side['name']} used {side['cores']:.1f} cores" for side in result["sides"]
+              if side["cores"] is not None and side["cores"] > peers.threads() + 0.2]
     lines += [f"  {goal_line(goal)}" for goal in result["goals"]]
     lines += [f"  refused: {name} {why}" for name, why in result["refused"].items()]
     lines += [f"  left out: {name} {why}" for name, why in result["missing"].items()]
@@ -139,9 +152,13 @@ def text(result: dict[str, Any]) -> str:
 
 
 def markdown(data: dict[str, Any]) -> str:
-    """All results as tables, with the goals below each."""
+    """The goals of all results as one table, then a table a result."""
     lines = [f"{heading(data)}.", ""]
     lines += [f"{name}: {note}.\n" for name, note in data["notes"].items()]
+    lines += ["| work | goal | measured | |", "|---|---|---|---|"]
+    lines += [f"| {result['title']} | {' | '.join(goal_words(goal))} |"
+              for result in data["results"] for goal in result["goals"]]
+    lines.append("")
     for result in data["results"]:
         columns = ratios(result)
         names = [f"/ {base}" for base, _ in columns]
@@ -152,8 +169,7 @@ def markdown(data: dict[str, Any]) -> str:
                      *(f"{column[side['name']]:.2f}" for _, column in columns)]
             lines.append(f"| {' | '.join(cells)} |")
         lines.append("")
-        said = [goal_line(goal) for goal in result["goals"]]
-        said += [f"refused: {name} {why}" for name, why in result["refused"].items()]
+        said = [f"refused: {name} {why}" for name, why in result["refused"].items()]
         said += [f"left out: {name} {why}" for name, why in result["missing"].items()]
         lines += [*(f"- {line}" for line in said), *[""] * bool(said)]
     return "\n".join(lines).rstrip() + "\n"
@@ -191,10 +207,11 @@ def _bars(axes: Any, result: dict[str, Any]) -> None:
     else:
         axes.set_xlim(0, 1.25 * sides[-1]["median"])
     axes.set_yticks(places, [side["name"] for side in sides], fontsize=8)
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(sides), SLOTS) - 0.5, -0.5)
     axes.set_xticks([])
     axes.set_xticks([], minor=True)
-    axes.set_title(f"{result['title']}{' (log scale)' if logarithmic else ''}", loc="left", fontsize=9)
+    title = f"{result['title']}{' (log scale)' if logarithmic else ''}"
+    axes.set_title(textwrap.fill(title, 42), loc="left", fontsize=9)
     axes.spines[["top", "right", "bottom"]].set_visible(False)
 
 

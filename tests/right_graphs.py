@@ -126,6 +126,14 @@ def gradient_penalty(dtype):
     return ((np.sqrt((g * g).sum(1) + 1e-12) - 1) ** 2).mean()
 
 
+def convolutional(dtype):
+    tg.random.seed(0)
+    net = tg.nn.Sequential(tg.nn.Conv2d(1, 4, 3, dtype=dtype), tg.nn.ReLU(), tg.nn.MaxPool2d(2), tg.nn.Tanh(),
+                           tg.nn.Conv2d(4, 4, 2, dtype=dtype), tg.nn.Sigmoid(), tg.nn.AvgPool2d(2), tg.nn.Flatten(),
+                           tg.nn.Dropout(0.2), tg.nn.Affine(4, C, dtype=dtype))
+    return tg.softmax_with_loss(net(data(dtype, 6, 1, 8, 8)), T[:6])
+
+
 RIGHT = [batch_normalisation, layer_normalisation, dropout_and_weight_decay, recurrent, masked_attention, variational,
          embedding_and_residuals, softmax_by_hand, logistic, likelihood_of_a_normal, huber, contrastive,
-         kernel_of_every_pair, smooth_gate, gradient_penalty]
+         kernel_of_every_pair, smooth_gate, gradient_penalty, convolutional]

@@ -330,10 +330,13 @@ def test_draw_refuses_an_ending_it_does_not_know(capsys):
 def test_bench_tells_each_op_and_the_share_of_products(capsys):
     assert main(["bench", MODEL, "--data", "digits", "--batch", "10", "--repeats", "5"]) == 0
     printed = capsys.readouterr().out
-    calls = dict(re.findall(r"^(\w+) +(\d+) +[\d.]+ +[\d.]+ +[\d.]+%$", printed, re.M))
-    assert calls == {"affine": "2", "softmax_with_loss": "1", "relu": "1"}
+    row = r"^(\w+) +(\d+) +[\d.]+ +[\d.]+ +[\d.]+% +([\d.]+(?: k)?) +[\d.]+ +\d+% +([\d.]+ k) +[\d.]+ "
+    costs = re.findall(row, printed, re.M)
+    assert {op: (calls, flops, moved) for op, calls, flops, moved in costs} == {
+        "affine": ("2", "74.6 k", "44 k"), "relu": ("1", "500", "8 k"), "softmax_with_loss": ("1", "800", "1.69 k")}
+    assert re.search(r"^FLOPs and bytes are of the forwards. This machine's peak: [\d.,]+ GFLOP/s", printed, re.M)
     for part in ("forward", "backward", "update", "step", "matrix multiplication"):
-        (median,) = re.findall(rf"^{part} +([\d.]+) +\d+% +[\d.]+%$", printed, re.M)
+        (median,) = re.findall(rf"^{part} +([\d.]+) +\d+% +[\d.]+%", printed, re.M)
         assert float(median) > 0
 
 
@@ -342,6 +345,37 @@ def test_bench_of_a_model_without_a_product(capsys):
                                      .replace("def tg.square(", "def square("))
     assert main(["bench", "no_product.py", "--data", "spiral", "--repeats", "3"]) == 0
     assert re.search(r"^matrix multiplication +0\.0 +0% +0\.0%$", capsys.readouterr().out, re.M)
+
+
+def test_bench_times_the_compiled_step_and_lists_its_lines(capsys):
+    assert main(["bench", MODEL, "--data", "digits", "--repeats", "5", "--compile"]) == 0
+    printed = capsys.readouterr().out
+    assert re.search(r"^the step, compiled +[\d.]+ +\d+% +[\d.]+%", printed, re.M)
+    line = r"^ +[\d.]+ +[\d.]+% +640,000 +[\d.]+ +[\d,]+ +[\d.]+  \w+ = np\.(dot|matmul)\(x, W1"
+    assert re.search(line, printed, re.M)
+
+
+def test_bench_gives_its_numbers_as_data(capsys):
+    assert main(["bench", MODEL, "--data", "digits", "--repeats", "3", "--json"]) == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["seconds"]["compiled"] is None
+    assert data["seconds"]["step"] > 0
+    assert data["peak_flops_per_second"] > 1e6
+    assert {op["op"]: op["flops"] for op in data["ops"]}["relu"] == 5_000
+
+
+def test_bench_wants_a_script_or_the_peers(capsys, monkeypatch):
+    import tinygraph
+    assert main(["bench"]) == 1
+    assert capsys.readouterr().err == "tinygraph: bench needs a SCRIPT whose step it should time, or --peers\n"
+    monkeypatch.setattr(tinygraph, "__file__", str(Path("nowhere/tinygraph/__init__.py").absolute()))
+    assert main(["bench", "--peers"]) == 1
+    assert capsys.readouterr().err.startswith("tinygraph: bench --peers runs the folder benchmarks of a checkout")
+
+
+def test_bench_of_the_peers_runs_the_benchmarks_of_the_checkout(capfd):
+    assert main(["bench", "--peers", "nonsense"]) == 1
+    assert capfd.readouterr().err.startswith("there is no workload 'nonsense'; there are attention, ")
 
 
 def test_bench_leaves_the_weights_as_they_were():
@@ -442,7 +476,7 @@ def test_shadow_tells_of_digits_and_by_its_exit_code_of_an_overflow(capsys):
     assert "the first to overflow" in Path("shadow.dot").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("verb", ["check --graph", "lint", "shadow", "profile --rounds 1", "derive", "diff"])
+@pytest.mark.parametrize("verb", ["check", "lint", "shadow", "profile --rounds 1", "derive", "diff"])
 def test_every_question_draws_its_answer(verb, capsys):
     name, *options = verb.split()
     asked(capsys, name, MODEL, *options, "--draw", "answer.dot")
@@ -547,7 +581,8 @@ def test_help_shows_examples_that_parse(verb, capsys):
     examples = re.findall(rf"^  tinygraph ({verb} .*)$", capsys.readouterr().out, re.M)
     assert len(examples) >= 2
     for example in examples:
-        assert _parser().parse_args(example.split()).script == "models/two_layer_net.py"
+        parsed = _parser().parse_args(example.split())
+        assert parsed.script == "models/two_layer_net.py" or parsed.peers
 
 
 def test_the_module_is_the_program_and_starts_without_what_it_does_not_need():

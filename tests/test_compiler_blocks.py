@@ -87,6 +87,15 @@ def test_an_argument_is_written_over_only_after_its_last_look():
     assert printed(chained(g, LONG, OTHER)).buffers == 2 * 560_064  # only the last may take the place of a
 
 
+def test_a_chain_keeps_what_it_needs_on_its_way_in_arguments_that_die():
+    def f(x, y):
+        a = np.cumsum(x)
+        return np.sum((a * 2.0 - y) * 3.0 > y)
+    source = printed(chained(f, LONG, OTHER)).source
+    assert "multiply = np.multiply(cumsum, c_2_0, out=cumsum)" in source
+    assert "multiply = np.multiply(x0" in printed(chained(lambda x, y: x * 2.0 - y, LONG, OTHER)).source
+
+
 def adam(w, m, v, rate=0.1):
     def step(x):
         w.zero_grad()

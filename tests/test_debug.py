@@ -85,7 +85,22 @@ def nan_where_nothing_is_recorded():
         np.log(leaf([-1.0], "x"))
 
 
+def softmax_of_a_row_that_is_masked_whole():
+    tg.softmax(np.where(np.array([False, False]), leaf([1.0, 2.0], "scores"), -np.inf))
+
+
+def logarithm_of_one_less_one():
+    np.log1p(leaf([-1.0], "x"))
+
+
+def cosh_overflows():
+    np.cosh(leaf([-800.0], "x"))
+
+
 FORWARD = [
+    (softmax_of_a_row_that_is_masked_whole, "softmax", "NaN at [0]", "a row holds nothing but minus infinity"),
+    (logarithm_of_one_less_one, "log1p", "infinity at [0]", "the logarithm of 0"),
+    (cosh_overflows, "cosh", "infinity at [0]", "it overflows where its input is larger than 710.48"),
     (log_of_zero, "log", "infinity at [1]", "the logarithm of 0"),
     (log_of_negative, "log", "NaN at [0]", "the logarithm of a negative number"),
     (divided_by_zero, "divide", "infinity at [0]", "divides by 0"),
@@ -442,6 +457,13 @@ def test_float64_that_creeps_in():
     assert (error.facts["before"], error.facts["after"], error.facts["argument"]) == ("float32", "float64", 1)
     assert "argument 1 is float64 (2,), all 1; give it as float32 (test_debug.py:" in str(error)
     assert fault(lambda: w + np.array([1, 2])).facts["argument"] == 1  # int64 times float32 is float64 in NumPy
+
+
+def test_digits_that_an_op_drops():
+    rounded = Op(lambda x: x.astype(np.float32) * 2, vjp=(lambda g, y, x: 2 * g,))
+    error = fault(lambda: rounded(leaf([0.1], "x")))
+    assert (error.kind, error.facts["before"], error.facts["after"]) == ("dtype", "float64", "float32")
+    assert "the op itself computes in float32, and what its input has beyond that is lost" in str(error)
 
 
 def test_a_dtype_that_was_asked_for_is_no_fault():

@@ -421,6 +421,20 @@ def test_a_detached_branch(cut):
     assert "before it became argument 1 of multiply (test_explain.py:" in absent
 
 
+def test_one_of_two_branches_is_detached():
+    x = leaf([1.0, 2.0], "x")
+    h = np.tanh(x)
+    loss = (x * h.detach()).sum()
+    loss.backward()
+    answer = tg.explain(x)
+    assert answer.absent == ""
+    told = "another way was cut: the result of tanh (...) was detached, by detach() or .data, before it became " \
+           "argument 1 of multiply (...)"
+    assert told in re.sub(r"\(test_explain.py:\d+\)", "(...)", str(answer))
+    whole = (x * h).sum()
+    assert tg.explain(x, whole).detached == ""
+
+
 def test_a_branch_that_was_computed_outside():
     x, w = leaf([1.0, 2.0], "x"), leaf([3.0, 4.0], "w")
     with tg.no_grad():

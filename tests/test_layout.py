@@ -24,7 +24,7 @@ from tinygraph.render.scene import COLOURS
 from tinygraph.render.svg import svg
 
 ROOT = Path(__file__).parents[1]
-FIGURES = ("affine_sample", "affine_batch", "two_layer_net", "softmax_with_loss")
+FIGURES = ("affine_sample", "affine_batch", "two_layer_net", "softmax_with_loss", "dead_relu")
 
 
 @pytest.fixture

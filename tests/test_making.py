@@ -274,3 +274,5 @@ def test_what_stands_between_brackets_is_joined_as_in_numpy(name, key):
 def test_tensors_between_brackets_have_gradients():
     tg.check_grads(lambda x: tg.r_[x[0], 3, x, x * x], np.array([0.5, 2.0]))
     tg.check_grads(lambda x: tg.c_[x, [1, 2], x * x], np.array([0.5, 2.0]))
+    with pytest.raises(tg.ArgumentError, match=rf"'r' in front asks for a matrix.*{HERE}"):
+        tg.r_["r", leaf([1.0])]

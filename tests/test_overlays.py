@@ -71,6 +71,20 @@ def test_time_is_measured_by_running_each_op_again():
     assert "s" in tips(drawing)["n1"].rpartition(": ")[2]
 
 
+def test_time_counts_the_rules_where_one_can_go_back():
+    name = "slow_back"
+
+    @tg.op(symbol=name, vjp=(lambda g, y, x: sum(g + i for i in range(3000)) * 0 + g,))
+    def slow_back(x):
+        return x + 0
+    try:
+        drawing = tg.draw(np.tanh(slow_back(tg.tensor(1.0, requires_grad=True))), color_by="time")
+    finally:
+        del tg.OPS[name]
+    assert fills(drawing) == {"n1": "heat4", "n2": "heat0"}
+    assert drawing.scene.legend.title == "time of forward and backward"
+
+
 def test_gradients_that_are_zero_stand_out_with_where_that_began():
     loss, W, V = dead()
     drawing = tg.draw(loss, color_by="grad_norm")

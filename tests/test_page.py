@@ -250,6 +250,15 @@ def test_the_panel_explains_a_step_backward_and_the_sum_where_a_value_branches(v
     assert "16 · 2" in " ".join(page.inner_text("#step").split())
 
 
+def test_the_panel_puts_numbers_into_the_formulas_of_means_and_of_one_of_several_outputs(visit):
+    x = tg.tensor([3.0, 1.0], requires_grad=True, name="x")
+    loss = np.sort(x).mean()
+    loss.backward()
+    told = [" ".join(visit(tg.draw(loss), f"#step={step}").inner_text("#step").split()) for step in (4, 5)]
+    assert "1 2 1" in told[0]  # a half of 1
+    assert "unsort((0.5, 0.5))" in told[1]
+
+
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_numbers_on_the_page_are_the_gradients_to_the_last_bit(visit, rng, dtype):
     net = TwoLayerNet(3, 4, 2, weight_init_std=0.7, seed=1, dtype=dtype)
@@ -288,6 +297,24 @@ def test_a_chosen_value_shows_the_chain_of_derivatives_to_it(visit):
     assert "Chosen value" in page.inner_text("#chosen")
     page.click("#close")
     assert page.locator("g.edge.chain").count() == 0
+
+
+def test_a_derivative_that_goes_by_another_name_is_told_by_both(visit):
+    x, w, b = (tg.tensor(value, requires_grad=True, name=name) for name, value in (("x", 2.0), ("w", 3.0), ("b", 1.0)))
+    y = np.exp(x * w) + b
+    y.name = "y"
+    y.backward()
+    page = visit(tg.draw(y), "#step=6")
+    panel = " ".join(page.inner_text("#step").split())
+    assert "∂y ∂exp(x × w) = ∂y ∂y" in panel
+    page.keyboard.press("Escape")
+
+
+def test_what_the_caller_notes_stands_in_the_panel(visit):
+    loss = small()[0]
+    page = visit(tg.draw(loss, notes={2: "look <here>"}, color_by="flops"), "#step=1")
+    assert "look <here>" in page.inner_text("#step .facts")
+    assert "FLOPs: 1" in page.inner_text("#step .facts")
 
 
 def test_without_backward_the_formulas_stand_and_the_numbers_wait(visit):
@@ -533,6 +560,15 @@ def test_the_dark_switch_beats_the_readers_preference(visit):
     page.click("#theme")
     assert light == ["rgb(255, 255, 255)", "rgb(26, 26, 26)"]
     assert dark == colours() == ["rgb(27, 27, 27)", "rgb(232, 232, 232)"]
+
+
+def test_a_drawing_for_one_theme_is_a_page_in_it(visit):
+    page = visit(tg.draw(small()[0], theme="dark"), color_scheme="light")
+    paper = "getComputedStyle(document.documentElement).backgroundColor"
+    ink = "getComputedStyle(document.querySelector('#stage svg g.node.op text')).fill"
+    assert (page.evaluate(paper), page.evaluate(ink)) == ("rgb(27, 27, 27)", "rgb(232, 232, 232)")
+    page.click("#theme")
+    assert (page.evaluate(paper), page.evaluate(ink)) == ("rgb(255, 255, 255)", "rgb(26, 26, 26)")
 
 
 @pytest.mark.parametrize(("wish", "seconds"), [("reduce", "0s"), ("no-preference", "0.25s")])

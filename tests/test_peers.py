@@ -85,7 +85,7 @@ class Torch:
         for x in xs:
             x.requires_grad_(True)
         ys = f(xs)
-        return [y.detach().numpy() for y in ys], lambda gs: [self._plain(c, x) for c, x in zip(
+        return [y.numpy(force=True) for y in ys], lambda gs: [self._plain(c, x) for c, x in zip(
             self._pull(ys, xs, gs, retain_graph=True), xs, strict=True)]
 
     def second(self, f, xs, gs, weights):
@@ -107,7 +107,7 @@ class Torch:
         return [None if c is None else c.conj() for c in found]
 
     def _plain(self, c, x):
-        return np.zeros(x.shape) if c is None else c.detach().resolve_conj().numpy()
+        return np.zeros(x.shape) if c is None else c.numpy(force=True)
 
 
 def jax_functions(jax):

@@ -16,7 +16,7 @@ import pytest
 import tinygraph as tg
 from models.two_layer_net import TwoLayerNet
 from tinygraph.render.formats import DARK, LARGEST, RENDERERS, load_plugins, say_once
-from tinygraph.render.formula import parse, plain
+from tinygraph.render.formula import Run, parse, plain
 from tinygraph.render.scene import COLOURS
 from tinygraph.render.text import number, printed
 
@@ -74,6 +74,14 @@ def test_the_backward_wires_of_an_affine_layer_carry_the_lectures_formulas():
     assert below(drawing, "w2") == ["∂L/∂B = Σ ∂L/∂Y over axis 0", "(3,) = Σ over axis 0 of (2, 3)"]
     assert below(drawing, "w3") == ["∂L/∂Y", "(2, 3)"]
     assert above(drawing, "w3") == ["X·W   (2, 3)"]
+
+
+def test_the_only_shown_output_of_an_op_gives_its_name_to_the_derivative():
+    x = tg.tensor(np.ones((1, 1, 4, 4)), requires_grad=True, name="x")
+    w = tg.tensor(np.ones((1, 1, 2, 2)), requires_grad=True, name="w")
+    y = tg.nn.functional.conv2d(x, w)
+    y.name = "y"
+    assert below(tg.draw(y, show="symbols"), "w1") == ["∂L/∂w = im2col(x)ᵀ · ∂L/∂y"]
 
 
 def test_letters_stand_for_sizes():
@@ -317,6 +325,7 @@ def test_what_a_formula_may_hold():
     assert plain(parse(r"\frac{1}{X + 1} \frac{\partial L}{\partial Y}")) == "1/(X + 1) ∂L/∂Y"
     assert plain(parse(r"A^{B-1}")) == "Aᴮ⁻¹"
     assert plain(parse(r"X_{ij} \neq \infty")) == "Xᵢⱼ ≠ ∞"
+    assert plain(parse(r"\sum_N N", {"N": (Run("rows"),)})) == "Σₙ rows"  # an index is no value
     assert plain(parse(r"\frac{\frac{a}{b}}{c}")) == "a/b/c"
     assert plain(parse(r"\unknown X")) == "unknown X"
     assert plain(parse(r"\frac{1}{")) == "1/"

@@ -89,6 +89,13 @@ def test_contributions_of_one_group_are_added_up():
     assert plain(wire.below[-1]) == "7"
 
 
+def test_a_formula_that_is_not_told_is_not_multiplied_out_in_shapes_either():
+    drawing = tg.draw(net(2), depth=1, show="shapes")
+    told = [[plain(line) for line in wire.below] for wire in drawing.scene.wires if wire.gradient]
+    assert told
+    assert not any("·" in line for lines in told for line in lines if " = (" in line)
+
+
 def test_repeats_are_drawn_once_with_their_number():
     drawing = tg.draw(net(12), fold_repeats=True)
     assert titles(drawing) == ["net", "layer ×12", "affine"]

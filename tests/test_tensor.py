@@ -281,6 +281,7 @@ def test_numbers_read_from_one_element():
     x = leaf([2.75])
     assert (float(x), int(x), complex(x), x.item(), bool(x)) == (2.75, 2, 2.75 + 0j, 2.75, True)
     assert type(x.item()) is float
+    assert (tg.tensor([[1, 2], [3, 4]]).item(1, 0), tg.tensor([5.0, 6.0]).item(1), x.itemsize) == (3, 6, 8)
     assert x.tolist() == [2.75]
     two = leaf([1, 2])
     for read in (float, int, complex, operator.methodcaller("item")):

@@ -348,6 +348,15 @@ def test_a_real_divergence_says_so_without_warnings(spiral):
     assert train(model, spiral, SGD(model.params, 1e3), iters=50).stopped == "diverged"
 
 
+@pytest.fixture
+def listening():
+    """Ctrl-C raises, also where the tests are a job in the background, which ignores it."""
+    own = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, own)
+
+
+@pytest.mark.usefixtures("listening")
 def test_ctrl_c_is_a_flag_and_the_handler_comes_back(capfd):
     before = signal.getsignal(signal.SIGINT)
     with Interruption() as interruption:

@@ -128,6 +128,11 @@ class Tensor(Handle):
         return int(self.node.value.size)
 
     @property
+    def itemsize(self) -> int:
+        """What one element takes up (bytes)."""
+        return self.dtype.itemsize
+
+    @property
     def nbytes(self) -> int:
         """What the elements take up (bytes)."""
         return int(self.node.value.nbytes)
@@ -211,8 +216,10 @@ class Tensor(Handle):
 
     # --- reading the value --------------------------------------------------------------------------------------
 
-    def item(self) -> Any:
-        """The one element as a Python number."""
+    def item(self, *index: Any) -> Any:
+        """The one element as a Python number; or that at a place in each axis, or at one in the flat array."""
+        if index:
+            return np.asarray(self.node.value).item(*index)
         if self.size != 1:
             raise ShapeError(f"item() reads one element, and this tensor has shape {self.shape}{here()}")
         value = self.node.value

@@ -14,7 +14,7 @@ import numpy as np
 import tinygraph as tg
 from benchmarks import peers
 from benchmarks.harness import Answer, Case, Goal, Side
-from benchmarks.peers import COMPILE, COMPILED, DEZERO, EAGER, JAX, TORCH
+from benchmarks.peers import COMPILE, COMPILED, DEZERO, EAGER, JAX, MYGRAD, TINYGRAD, TORCH
 from models.simple_convnet import SimpleConvNet
 
 N, SIZE, FILTERS, FILTER, HIDDEN, CLASSES = 100, 28, 30, 5, 100, 10
@@ -210,9 +210,46 @@ def dezero() -> Side:
     return Side(step, lambda loss: answer(loss.data, [w.data for w in weights]))
 
 
+def mygrad() -> Side:
+    mg = peers.mygrad()
+    from mygrad.nnet import conv_nd, max_pool, relu, softmax_crossentropy
+    x, t = data()
+    W1, b1, W2, b2, W3, b3 = weights = [mg.tensor(w) for w in first()]
+    rate = np.float32(RATE)
+
+    def step() -> Any:
+        h = max_pool(relu(conv_nd(x, W1, stride=1) + b1.reshape(1, -1, 1, 1)), (2, 2), 2)
+        h = relu(mg.matmul(h.reshape(N, -1), W2) + b2)
+        loss = softmax_crossentropy(mg.matmul(h, W3) + b3, t)
+        loss.backward()
+        for w in weights:
+            w.data -= rate * w.grad
+        return loss
+    return Side(step, lambda loss: answer(loss.data, [w.data for w in weights]))
+
+
+def tinygrad() -> Side:
+    Tensor, jit = peers.tinygrad().Tensor, peers.tinygrad().TinyJit
+    images, labels = data()
+    x, t = Tensor(images).realize(), Tensor(labels.astype(np.int32)).realize()
+    W1, b1, W2, b2, W3, b3 = weights = [Tensor(w).realize() for w in first()]
+
+    @jit
+    def update() -> Any:
+        h = x.conv2d(W1, b1).relu().max_pool2d((2, 2)).flatten(1)
+        loss = ((h @ W2 + b2).relu() @ W3 + b3).sparse_categorical_crossentropy(t)
+        for w, g in zip(weights, loss.gradient(*weights), strict=True):
+            w.assign(w - RATE * g)
+        return loss.realize(*weights)
+
+    def step() -> Any:
+        return update().item()
+    return Side(step, lambda loss: answer(loss, [w.numpy() for w in weights]))
+
+
 MAKERS: dict[str, Callable[[], Side]] = {
     EAGER: lambda: _tinygraph(False), COMPILED: lambda: _tinygraph(True), BY_HAND: by_hand, TORCH: pytorch,
-    COMPILE: torch_compile, JAX: jax, DEZERO: dezero}
+    COMPILE: torch_compile, JAX: jax, MYGRAD: mygrad, DEZERO: dezero, TINYGRAD: tinygrad}
 
 
 def cases() -> Iterator[Case]:

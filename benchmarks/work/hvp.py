@@ -9,9 +9,9 @@ import numpy as np
 
 import tinygraph as tg
 from benchmarks import peers
-from benchmarks.harness import Answer, Case, Goal, Side
+from benchmarks.dense import Problem
+from benchmarks.harness import Answer, Case, Side
 from benchmarks.peers import AUTOGRAD, COMPILED, EAGER, JAX, TORCH
-from benchmarks.work.dense import Problem
 
 NAMES = ("W1", "b1", "W2", "b2")
 
@@ -98,4 +98,4 @@ def autograd() -> Side:
 def cases() -> Iterator[Case]:
     yield Case("hvp", "the Hessian of the lecture's network times a vector, batch 100, float64",
                {EAGER: lambda: _tinygraph(False), COMPILED: lambda: _tinygraph(True), TORCH: pytorch, JAX: jax,
-                AUTOGRAD: autograd}, (Goal(EAGER, (TORCH,), at_most=1.0),))
+                AUTOGRAD: autograd})

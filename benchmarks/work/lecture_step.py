@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from benchmarks.dense import PRODUCTS, Problem, sides
 from benchmarks.harness import Case, Goal
 from benchmarks.peers import COMPILE, COMPILED, EAGER, JAX, LECTURE, TORCH
-from benchmarks.work.dense import PRODUCTS, Problem, sides
 
 WIDTHS = (784, 50, 10)
 

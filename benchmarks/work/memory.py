@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 import tinygraph as tg
+from benchmarks.dense import Problem
 from benchmarks.harness import Case, Goal, Side
 from benchmarks.peers import COMPILED, EAGER, LECTURE
-from benchmarks.work.dense import Problem
 from models.two_layer_net import TwoLayerNet
 from tests import lecture_layers
 

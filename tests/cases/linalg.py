@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cases.samples import RNG, apart, cplx, distinct, empty, real
+from cases.samples import apart, cplx, distinct, empty, real, rng
 from tinygraph.testing import Case
 
 VECTOR_ORDERS = [None, 2, 1, 0, np.inf, -np.inf, 3, 2.5, 0.5, -1, -2.5]
@@ -18,7 +18,7 @@ def _vecdot(x1, x2, axis=-1):
 def _spread(*shape):
     """Numbers whose sizes differ by 0.05 or more and stay well away from zero."""
     n = int(np.prod(shape))
-    return np.reshape(RNG.choice([-1.0, 1.0], n) * (0.5 + 0.05 * RNG.permutation(n)), shape)
+    return np.reshape(rng().choice([-1.0, 1.0], n) * (0.5 + 0.05 * rng().permutation(n)), shape)
 
 
 def _turning(*shape):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cases.samples import cplx, empty, ints, listed, real
+from cases.samples import cplx, distinct, empty, ints, listed, real
 from tinygraph.testing import Case
 
 _t = real(2, 3, 4)
@@ -38,7 +38,7 @@ CASES = {
         Case(real(2, 3), 1, constant_values=real(2, 2)), Case(cplx(2), 1), Case(empty(0, 2), 1), Case(ints(9, 3), 1),
         *(Case(x, width, mode) for mode in ("edge", "wrap", "symmetric", "reflect", "linear_ramp", "maximum", "mean",
                                             "minimum", "median")
-          for x, width in [(real(4), (2, 3)), (real(3, 2), ((1, 1), (0, 1))), (real(1, 3), ((0, 0), (2, 0)))]),
+          for x, width in [(distinct(4), (2, 3)), (distinct(3, 2), ((1, 1), (0, 1))), (real(1, 3), ((0, 0), (2, 0)))]),
         *(Case(real(3), (5, 7), mode) for mode in ("wrap", "symmetric", "reflect")), Case(real(1), (2, 3), "reflect"),
         *(Case(x, width, mode, reflect_type="odd") for mode in ("reflect", "symmetric") for x, width in [
             (real(4), (2, 3)), (real(3), (5, 7)), (real(3, 2), ((1, 2), (1, 1))), (real(2), (4, 3))]),
@@ -46,10 +46,10 @@ CASES = {
         Case(real(3), 2, "reflect", reflect_type="even"), Case(real(2, 3), 2, "linear_ramp", end_values=real()),
         Case(real(2, 3), (2, 1), "linear_ramp", end_values=((1.0, 2.0), (3.0, 4.0))),
         Case(real(2, 3), (2, 0), "linear_ramp", end_values=real(2)), Case(ints(9, 4), 2, "linear_ramp"),
-        Case(real(5), 2, "mean", stat_length=2), Case(real(5), 2, "maximum", stat_length=(2, 3)),
-        Case(real(3, 5), 1, "minimum", stat_length=((1, 2), (3, 9))), Case(ints(9, 5), 2, "mean"),
+        Case(real(5), 2, "mean", stat_length=2), Case(distinct(5), 2, "maximum", stat_length=(2, 3)),
+        Case(distinct(3, 5), 1, "minimum", stat_length=((1, 2), (3, 9))), Case(ints(9, 5), 2, "mean"),
         Case(ints(9, 5), 1, "median"),
-        Case(real(3, 5), 1, "median", stat_length=3), Case(cplx(3), 2, "mean"), Case(real(3), 0, "edge"),
+        Case(distinct(3, 5), 1, "median", stat_length=3), Case(cplx(3), 2, "mean"), Case(real(3), 0, "edge"),
     ],
     "sliding_window_view": [
         Case(real(5), 3), Case(real(4, 5), (2, 3)), Case(real(4, 5), 2, 1), Case(real(4, 5), (2, 3), (-1, 0)),

@@ -28,10 +28,29 @@ def _of_sqrt(x: Array, *_: Any) -> str:
     return "the square root of a negative number is NaN" if _some(x < 0) else ""
 
 
+def _of_log1p(x: Array, *_: Any) -> str:
+    return _of_log(1 + x)
+
+
+def _largest(x: Any, unit: float = 1.0) -> float:
+    """The largest number, in units of which exp of it is finite."""
+    dtype = x.dtype if hasattr(x, "dtype") and x.dtype.kind == "f" else np.dtype(float)
+    return float(np.log(np.finfo(dtype).max)) / unit
+
+
 def _of_exp(x: Array, *_: Any) -> str:
-    limit = float(np.log(np.finfo(x.dtype).max)) if hasattr(x, "dtype") and x.dtype.kind == "f" else 709.78
-    return f"exp overflows above {limit:.5g}; subtract the largest first, as tg.softmax and tg.logsumexp do" \
-        if _some(x > limit) else ""
+    return f"exp overflows above {_largest(x):.5g}; subtract the largest first, as tg.softmax and tg.logsumexp do" \
+        if _some(x > _largest(x)) else ""
+
+
+def _of_exp2(x: Array, *_: Any) -> str:
+    limit = _largest(x, np.log(2))
+    return f"it overflows above {limit:.5g}" if _some(x >= limit) else ""
+
+
+def _of_cosh(x: Array, *_: Any) -> str:
+    limit = _largest(x) + float(np.log(2))
+    return f"it overflows where its input is larger than {limit:.5g}" if _some(np.absolute(x) > limit) else ""
 
 
 def _of_power(a: Array, b: Array, *_: Any) -> str:
@@ -46,8 +65,14 @@ def _of_arcsin(x: Array, *_: Any) -> str:
 
 _FORWARD: dict[str, Callable[..., str]] = {
     "log": _of_log, "log2": _of_log, "log10": _of_log, "divide": _of_divide, "sqrt": _of_sqrt, "exp": _of_exp,
-    "power": _of_power, "arcsin": _of_arcsin, "arccos": _of_arcsin, "arctanh": _of_arcsin,
-    "reciprocal": lambda x, *_: _of_divide(1.0, x),
+    "power": _of_power, "arcsin": _of_arcsin, "arccos": _of_arcsin,
+    "arctanh": lambda x, *_: _of_arcsin(x) or ("it is infinite at 1 and -1" if _some(np.absolute(x) == 1) else ""),
+    "reciprocal": lambda x, *_: _of_divide(1.0, x), "log1p": _of_log1p, "expm1": _of_exp, "exp2": _of_exp2,
+    "sinh": _of_cosh, "cosh": _of_cosh, "float_power": _of_power, "mod": _of_divide, "remainder": _of_divide,
+    "fmod": _of_divide, "floor_divide": _of_divide,
+    "arccosh": lambda x, *_: "it is defined from 1 on" if _some(x < 1) else "",
+    "softmax": lambda z, *_: "infinity less infinity is NaN: a row holds nothing but minus infinity, or infinity"
+                             if _some(np.max(z, axis=-1) == -np.inf) or _some(z == np.inf) else "",
 }
 
 

@@ -5,10 +5,30 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tinygraph.analysis import Graph, GraphNode
+from tinygraph.analysis import Graph, GraphNode, graph
+from tinygraph.core.errors import UnsupportedError
+from tinygraph.core.messages import here
+from tinygraph.core.op import Handle
 
 if TYPE_CHECKING:
     import networkx as nx
+
+
+def asked(question: str, loss: Any) -> Graph:
+    """The graph that a question is about: that of a tensor, usually the loss, or the graph itself.
+
+    Raises UnsupportedError for anything else.
+
+    >>> import tinygraph as tg
+    >>> len(asked("lint", tg.tensor(2.0, requires_grad=True) * 3))
+    2
+    """
+    if isinstance(loss, Graph):
+        return loss
+    if isinstance(loss, Handle):
+        return graph(loss)
+    raise UnsupportedError(f"{question}: what is asked is a tensor, usually the loss, or its graph, and not "
+                           f"{type(loss).__name__}{here()}")
 
 
 class Report:

@@ -36,7 +36,8 @@ def add_check(verbs: Any) -> None:
                     "tinygraph check models/two_layer_net.py --graph")
     verb.add_argument("--samples", type=count, default=3, metavar="N", help="the first N training samples (3)")
     verb.add_argument("--seed", type=seed, default=0, metavar="N", help="of the first weights (0)")
-    verb.add_argument("--graph", action="store_true", help="check every node's rule, not the weights alone")
+    verb.add_argument("--graph", action="store_true",
+                      help="check every node's rule, not the weights alone; --draw asks for it too")
     add_picture(verb)
     add_json(verb)
 
@@ -90,7 +91,7 @@ def _check(args: argparse.Namespace) -> int:
     from tinygraph.ask.check import gradient_check
     from tinygraph.training import loss_of
 
-    if args.graph:
+    if args.graph or args.draw:
         return _check_graph(args)
     script, data, model = prepare(args)
     x, t = data.x_train[:args.samples], data.t_train[:args.samples]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.compiler.memory import is_elementwise
-from tinygraph.compiler.plan import Chain, Step
+from tinygraph.compiler.plan import Chain, Step, Value
 from tinygraph.compiler.spelling import Spelling, wish
 
 
@@ -54,15 +54,17 @@ def argument_names(step: Step, spelling: Spelling) -> tuple[list[str], list[str]
                                       if not is_cut and v.constant is None]
 
 
-def block_function(name: str, step: Step, spelling: Spelling) -> list[str]:
+def block_function(name: str, step: Step, spelling: Spelling, spare: set[Value]) -> list[str]:
     """The lines of the function that makes a chain's calls on one block. Its arguments have their arrays' names.
 
-    What nobody looks at outside lies in arrays of a block's size, which are used again as they become free.
+    What nobody looks at outside lies in arrays of a block's size, which are used again as they become free, and so are
+    the blocks of the arguments in ``spare``.
     """
     chain: Chain = step.function  # type: ignore[assignment]
     last = {value: i for i, inner in enumerate(chain.steps) for value in inner.reads}
     free: dict[np.dtype[Any], list[str]] = defaultdict(list)
     own = {inner.result for inner in chain.steps} - set(step.results)
+    own |= {v for v in spare if v in chain.cut and v.shape == chain.steps[0].result.shape}
     cut, whole = argument_names(step, spelling)
     lines = []
     for i, inner in enumerate(chain.steps):

@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygraph.compiler.compare import difference
 from tinygraph.compiler.ready import Ready
-from tinygraph.compiler.recording import LOCK, Recording, is_recording
+from tinygraph.compiler.recording import LOCK, RECORDING, Recording, is_recording
 from tinygraph.compiler.report import Report, measured, standalone
 from tinygraph.core.context import GRAD_ENABLED, WATCHES, watching
 from tinygraph.core.errors import TraceError
@@ -39,21 +39,25 @@ class Compiled:
         self._name = getattr(function, "__name__", type(function).__name__)
         self._first: OrderedDict[Any, tuple[Recording, Ready]] = OrderedDict()
         self._ready: OrderedDict[Any, Ready] = OrderedDict()
+        self._latest_run: Ready | None = None
         self._eager: set[Any] = set()
         self._said = False
         self._recordings = 0  # since a program last ran, or was dropped for want of room
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Do what the step does: the first two calls of a signature are recorded, the later ones replayed."""
-        if is_recording() or (WATCHES and watching() is not None):
+        if (RECORDING and is_recording()) or (WATCHES and watching() is not None):
             # Inside another recording it is recorded there, and under tg.debug it is looked at as it is.
             return self.function(*args, **kwargs)
         arrays: list[Any] = []
-        key = GRAD_ENABLED.get(), _flattened((args, kwargs), arrays)
+        key = (GRAD_ENABLED.get(), tuple([_flattened(x, arrays) for x in args]),
+               _flattened(kwargs, arrays) if kwargs else None)
         ready = self._ready.get(key)
         try:
             if ready is not None and ready.fits():
-                self._ready.move_to_end(key)
+                if ready is not self._latest_run:
+                    self._latest_run = ready
+                    self._ready.move_to_end(key)
                 return ready.run(arrays)
             if key not in self._eager:
                 return self._record(key, args, kwargs, arrays)
@@ -114,7 +118,7 @@ class Compiled:
             result = ready.run(arrays)
             recording.finish(grads=not again)
             if again:
-                self._ready[key] = ready
+                self._ready[key], self._latest_run = ready, None
                 if len(self._ready) > KEPT:
                     self._ready.popitem(last=False)
             else:
@@ -183,9 +187,9 @@ def compile(step: Callable[..., Any] | None = None, *, fallback: bool = False) -
 
 def _flattened(x: Any, arrays: list[Any]) -> Any:
     """The arrays in nested containers, and a key for all else: the structure, shapes, dtypes, constants."""
-    if isinstance(x, np.ndarray):
+    if type(x) is np.ndarray:
         arrays.append(x)
-        return x.shape, x.dtype, type(x)
+        return x.shape, x.dtype
     if isinstance(x, dict):
         return dict, tuple([(name, _flattened(item, arrays)) for name, item in x.items()])
     if isinstance(x, list | tuple):

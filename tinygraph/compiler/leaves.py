@@ -175,10 +175,14 @@ class Leaves:
     def _young(self, known: list[Traced], generation: int) -> tuple[list[Tensor], list[Traced]]:
         ours = {id(x) for x in (*known, *self.roots, *self.trace.inputs)}
         ours |= {id(x.base) for x in known if x.base is not None}
-        things = gc.get_objects(generation)
-        tensors = [x for x in things if type(x) is Tensor and isinstance(x.node.value, Traced)
-                   and x.node.value.trace is self.trace]
-        arrays = [x for x in things if type(x) is Traced and x.trace is self.trace and id(x) not in ours]
+        tensors: list[Tensor] = []
+        arrays: list[Traced] = []
+        for x in gc.get_objects(generation):
+            if type(x) is Traced:
+                if x.trace is self.trace and id(x) not in ours:
+                    arrays.append(x)
+            elif type(x) is Tensor and isinstance(x.node.value, Traced) and x.node.value.trace is self.trace:
+                tensors.append(x)
         return tensors, arrays
 
 

@@ -46,6 +46,7 @@ class Memory:
         over: For a result that is written over an argument: the argument.
         buffers: For a result that lies in the arena: its buffer.
         fresh: The roots that a call allocates and nobody else knows.
+        spare: For a chain, the arguments in whose memory it may keep what it needs on its way.
         size: What the arena takes up (bytes).
     """
 
@@ -54,6 +55,7 @@ class Memory:
         self.over: dict[Value, Value] = {}
         self.buffers: dict[Value, Buffer] = {}
         self.fresh: set[Value] = set()
+        self.spare: dict[Any, set[Value]] = {}
         self._root: dict[Value, Value] = {}
         for step in steps:
             for result in step.results:
@@ -65,9 +67,12 @@ class Memory:
         made: list[Buffer] = []
         for i, step in enumerate(steps):
             self._place(i, step, made)
+            if isinstance(step.function, Chain):
+                self.spare[step.function] = {v for v in step.reads if self._dies(v, i, step)}
             for value in {self.root(v) for v in (*step.reads, *step.results)}:
                 if self._last[value] == i and value in self._held:
                     self._held.pop(value).dead = i
+        self._spare_at_the_end(plan, sunk)
         for buffer in self._held.values():
             buffer.dead = len(steps)
         self.size = arranged(made)
@@ -84,6 +89,16 @@ class Memory:
         late = [value for step in sunk.values() for value in step.reads]
         last.update((self.root(value), len(self.steps)) for value in (*plan.ends, *late))
         return last
+
+    def _spare_at_the_end(self, plan: Plan, sunk: dict[Value, Step]) -> None:
+        """What the calls that write into states may do with what one of them alone still looks at."""
+        kept = {self.root(value) for value in plan.ends}
+        late = {id(step): step for step in sunk.values()}.values()
+        for step in late:
+            if isinstance(step.function, Chain):
+                others = {self.root(v) for other in late if other is not step for v in other.reads}
+                self.spare[step.function] = {v for v in step.reads if self._dies(v, len(self.steps), step)
+                                             and v not in kept | others}
 
     def _place(self, i: int, step: Step, made: list[Buffer]) -> None:
         if step.replaces is not None:

@@ -78,13 +78,15 @@ class Ready:
         if step is None:
             step = self.local.step = self.program.load()
         self.arrays = arrays = [a.node.value if isinstance(a, Tensor) else a for a in arrays]
-        for a in arrays:
-            base = getattr(a, "base", None)
-            if id(a if base is None else base) in self.owners:
-                self._refuse_shared(a)
+        owners = self.owners
+        if owners:
+            for a in arrays:
+                if id(a if a.base is None else a.base) in owners:
+                    self._refuse_shared(a)
         outputs = step(*arrays, *self.known)
-        for rebound, value in zip(self.rebound, outputs[len(outputs) - len(self.rebound):], strict=True):
-            rebound.hold(value)
+        if self.rebound:
+            for rebound, value in zip(self.rebound, outputs[len(outputs) - len(self.rebound):], strict=True):
+                rebound.hold(value)
         return put_back(self.shape, outputs)
 
     def _refuse_shared(self, a: Any) -> None:

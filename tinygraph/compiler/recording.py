@@ -17,18 +17,20 @@ from tinygraph.compiler.plan import Plan, Value, mapped
 from tinygraph.compiler.record import Trace
 from tinygraph.compiler.traced import Traced
 from tinygraph.core.errors import TraceError
+from tinygraph.core.node import leaf, wrap
 from tinygraph.core.op import is_array
 from tinygraph.tensors import Tensor, tensor
 
 LOCK = threading.RLock()
 """Held while a recording has other arrays in every live leaf."""
 
-_recording: list[int] = []  # the thread that records
+RECORDING: list[int] = []
+"""The thread that records, if one does."""
 
 
 def is_recording() -> bool:
     """Whether this thread is in the middle of a recording."""
-    return bool(_recording) and _recording[0] == threading.get_ident()
+    return bool(RECORDING) and RECORDING[0] == threading.get_ident()
 
 
 class Out:
@@ -61,7 +63,7 @@ class Recording:
         self._draws = Draws(trace)
         collecting = gc.isenabled()
         gc.disable()  # so that what the step makes stays among the youngest objects, where it is looked for after it
-        _recording.append(threading.get_ident())
+        RECORDING.append(threading.get_ident())
         try:
             with self._draws:
                 with leaves:
@@ -78,7 +80,7 @@ class Recording:
                 self._draws.undo()
         finally:
             trace.open = False
-            _recording.pop()
+            RECORDING.pop()
             if collecting:
                 gc.enable()
         for t in self.made:
@@ -147,11 +149,12 @@ class Recording:
 
 def put_back(shape: Any, arrays: Any) -> Any:
     """A step's result, with the arrays of one call in their places."""
-    def array(x: Any) -> Any:
-        if isinstance(x, Out):
-            return tensor(arrays[x.position]) if x.is_tensor else arrays[x.position]
-        return x
-    return mapped(shape, array)
+    if type(shape) is not Out:
+        return shape if shape is None else mapped(shape, lambda x: put_back(x, arrays) if type(x) is Out else x)
+    array = arrays[shape.position]
+    if not shape.is_tensor:
+        return array
+    return wrap(Tensor, leaf(array if type(array) is np.ndarray else np.asarray(array)))
 
 
 def _names(function: Callable[..., Any], args: Any, kwargs: Any) -> Iterator[str]:

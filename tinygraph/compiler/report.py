@@ -97,12 +97,12 @@ def standalone(program: Program, plan: Plan, title: str) -> str:
     facts += [("numpy.random.Generator", "drawn from")] * draws
     width, wide = (max(map(len, column), default=0) for column in (names, [kind for kind, _ in facts]))
     rows = [f"    {name:{width}}  {kind:{wide}}  {what}" for name, (kind, what) in zip(names, facts, strict=True)]
-    packages = sorted({found for text in texts for found in re.findall(r"\bscipy\.\w+", text)})
     constants = [f"np.frombuffer(base64.b64decode({base64.b64encode(np.ascontiguousarray(a).tobytes())!r}), "
                  f"np.{a.dtype.name}).reshape({a.shape})" for a in program.namespace.get("constants", [])]
     zeros = [f"np.zeros({value.shape}, np.{value.dtype.name})" for value in (*plan.inputs, *plan.states)]
     zeros += ["np.random.default_rng(0)"] * draws
     bare = Program(program.prologue, ", ".join(names), kept, program.answer, {}, program.buffers)
+    packages = sorted(set(re.findall(r"\bscipy\.\w+", bare.source)))
     return "\n".join([
         f'"""{title}', "", f"step({', '.join(names)}) gives a tuple of arrays. What it takes:", "", *rows, "",
         "Run as a program, it is called once, on zeros.", '"""', "",

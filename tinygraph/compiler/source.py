@@ -106,7 +106,7 @@ class _Printer:
     def _blocks(self, step: Step) -> str:
         """The call of a chain, whose function is written before the step's."""
         name = self.spelling.name(Value((), np.dtype(bool)), "chain")
-        self.chains += block_function(name, step, self.spelling)
+        self.chains += block_function(name, step, self.spelling, self.memory.spare[step.function])
         cut, whole = (f"({', '.join(names)},)" for names in argument_names(step, self.spelling))
         return f"in_blocks({name}, {step.function.rows}, {cut}{f', {whole}' if whole != '(,)' else ''})"  # type: ignore[attr-defined]
 
@@ -147,7 +147,7 @@ def _sink(plan: Plan) -> tuple[list[Step], dict[Value, Step]]:
 
     Only then is a weight written, so that an exception before leaves all of them as they were.
     """
-    foreign = {*plan.inputs, *plan.states}
+    written = {state for state, _ in plan.writes}
     root: dict[Value, Value] = {}
     for step in plan.steps:
         if step.shares is not None:
@@ -165,11 +165,11 @@ def _sink(plan: Plan) -> tuple[list[Step], dict[Value, Step]]:
         if isinstance(step.function, Chain):
             overwritten = {wanted[v]: v for v in step.results}
             safe = all(v in overwritten and step.function.may_overwrite(v, overwritten[v])
-                       for v in step.reads if root.get(v, v) in foreign)
+                       for v in step.reads if root.get(v, v) in written)
         else:
-            # By then other states are written, and an argument may share memory with one of them.
+            # By then other states are written. An argument shares memory with none of them: that was looked at.
             safe = is_elementwise(step) and not step.kwargs and all(
-                root.get(v, v) not in foreign or v is wanted[step.result] for v in step.reads)
+                root.get(v, v) not in written or v is wanted[step.result] for v in step.reads)
         if safe and not any(reads.get(v) for v in step.results):
             sunk.update((value, step) for value in step.results)
     return [step for step in plan.steps if not any(v in sunk for v in step.results)], sunk

@@ -365,7 +365,7 @@ def start(node: Node, seed: Array | None) -> Array:
         if value.size != 1:
             raise GradientError(f"backward: a tensor of shape {value.shape} has no single derivative; reduce it to "
                                 f"one number (t.sum(), t.mean()) or give a gradient of its shape{here()}")
-        return np.ones_like(value)
+        return type(value)(1) if isinstance(value, np.generic) else np.ones_like(value)
     if not hasattr(seed, "shape"):
         seed = np.asarray(seed)
     if seed.shape != value.shape:

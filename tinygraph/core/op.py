@@ -75,7 +75,7 @@ _INSTEAD = {"where": ": it leaves elements undefined; choose them with np.where"
             "out": ": an array cannot hold what a tensor remembers; assign the result instead"}
 
 
-_COTANGENT = re.compile(r"(?<![A-Za-z\\])g(?:_([0-9a-z]))?(\^)?(?![A-Za-z])")
+_COTANGENT = r"(?<![A-Za-z\\])g(?:_([0-9a-z]))?(\^)?(?![A-Za-z])"
 
 
 def _spelt_out(found: re.Match[str]) -> str:
@@ -213,7 +213,7 @@ class Op(Generic[P, R]):
         >>> tg.tanh.tex
         ('\\frac{\\partial L}{\\partial Y} \\odot (1 - Y^2)',)
         """
-        return tuple(_COTANGENT.sub(_spelt_out, formula) for formula in self._tex)
+        return tuple(re.sub(_COTANGENT, _spelt_out, formula) for formula in self._tex)
 
     def formula(self, position: int) -> str:
         """The formula of input ``position``, or ""; all arrays inside the nested argument share one, the last."""

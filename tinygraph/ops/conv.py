@@ -250,7 +250,7 @@ def _check(x: Array, w: Array, bias: Array, groups: int) -> None:
 
 @op(symbol="conv", outputs=2, hidden=1, vjp=(_conv_dx, _conv_dw, _conv_db),
     flops=lambda y, x, w, bias, **params: int(np.size(y[0])) * (2 * int(np.prod(np.shape(w)[1:])) + (bias is not None)),
-    tex=(r"\operatorname{col2im}(g_0 \cdot W)", r"\operatorname{im2col}(I)^\top \cdot g_0", r"\sum g_0"))
+    tex=(r"\operatorname{col2im}(g_0 \cdot W)", r"\operatorname{im2col}(X)^\top \cdot g_0", r"\sum g_0"))
 def conv2d(input: Array, weight: Array, bias: Array = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
            groups: int = 1) -> Array:
     """The cross-correlation of images with a set of filters, as PyTorch's function of this name gives it.

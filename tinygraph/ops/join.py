@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.errors import ArgumentError
 from tinygraph.core.kinds import composed
+from tinygraph.core.messages import here
 from tinygraph.core.op import Array, as_array, is_array, op
 from tinygraph.ops.index import scatter_add
 from tinygraph.ops.shape import atleast_3d
@@ -363,8 +365,12 @@ class Joiner:
         items = list(key) if isinstance(key, tuple) else [key]
         how = [self.axis, self.ndim, self.place]
         if isinstance(items[0], str):
-            given = [int(number) for number in items.pop(0).split(",")]
-            how = given + how[len(given):]
+            try:
+                given = [int(number) for number in items[0].split(",")]
+            except ValueError:
+                raise ArgumentError(f"{items[0]!r} in front asks for a matrix, which no tensor is; 'axis,ndim,place', "
+                                    f"in whole numbers, is understood{here()}") from None
+            how, items = given + how[len(given):], items[1:]
         parts = [self._part(item, *how[1:]) for item in items]
         # A Python number takes the dtype of the arrays, as it does in arithmetic.
         dtype = np.result_type(*(item if isinstance(item, int | float | complex) else part.dtype

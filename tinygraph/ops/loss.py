@@ -7,6 +7,7 @@ sample, (C,), take one index, () or (1,), or one distribution, (C,).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -72,8 +73,15 @@ def one_hot(z: Array, t: Array) -> Array:
     if not are_indices(z, t):
         # Integers would make float64 of float32 logits.
         return t.astype(z.dtype) if t.dtype.kind in "iu" else t
+    if type(t) is np.ndarray and type(z) is np.ndarray:
+        return np.equal(t if t.ndim == z.ndim else t[..., None], _classes(z.shape[-1]))
     column = t if len(np.shape(t)) == len(z.shape) else np.expand_dims(t, -1)
     return np.equal(column, np.arange(z.shape[-1], like=z))
+
+
+@functools.lru_cache(maxsize=8)
+def _classes(number: int) -> Array:
+    return np.arange(number)
 
 
 def check_labels(z: Array, t: Array) -> None:

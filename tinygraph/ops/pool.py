@@ -128,7 +128,7 @@ def gather_at_max(v: Array, y: Array, x: Array, kernel_size: Any, stride: Any = 
 
 @op(symbol="max pool", vjp=(_max_back,),
     flops=lambda y, x, kernel_size, **params: int(np.size(y)) * int(np.prod(pair(kernel_size, "kernel_size"))),
-    tex=(r"\operatorname{spread}(g) \odot [I = Y]",))
+    tex=(r"\operatorname{spread}(g) \odot [X = Y]",))
 def max_pool2d(input: Array, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1,
                ceil_mode: bool = False) -> Array:
     """The largest element of each window, as PyTorch's function of this name gives it.

@@ -70,7 +70,8 @@ class Beside:
             return formula, None
         handed = names.handed(edge)
         whole = not branch and bool(out.op is None or out.name) and plain(formula) != plain(handed)
-        return (*formula, Run(" = "), *handed) if whole else handed, edge if len(edges) == 1 else None
+        card = edge if len(edges) == 1 and names.knows(edge) else None
+        return (*formula, Run(" = "), *handed) if whole else handed, card
 
     def total(self, node: GraphNode, out: Node) -> Array | None:
         """The whole cotangent of a value, where it is known."""

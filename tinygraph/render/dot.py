@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tinygraph.analysis import one_line
-from tinygraph.render.labels import GAP, TABLE, caption, escaped, lettering, quoted, shafts, two_lines
+from tinygraph.render.labels import GAP, TABLE, caption, escaped, lettering, quoted, shafts, waypoint
 from tinygraph.render.layout import columns
 from tinygraph.render.metrics import circle, letters, wire_size
 from tinygraph.render.scene import COLOURS, Box, Group, Lines, Scene, Wire
@@ -59,7 +59,8 @@ class _Printer:
     Attributes:
         kinds: Of the boxes, by id.
         inner: The ids of boxes that lines touch at their rims.
-        sides: By an op's box: its side inputs.
+        furnished: The ids of ops with side inputs.
+        sides: By an op's box: its side inputs, where their order can be settled.
         entries: By a side input's wire: where on its op its two lines end.
         ways: By a long wire: how many waypoints it goes through.
         wide: By a side input's wire: how wide its text is at least (points).
@@ -70,6 +71,7 @@ class _Printer:
         self.scene = scene
         self.kinds = {box.id: box.kind for box in scene.boxes}
         self.inner = {id for id, kind in self.kinds.items() if kind in _INNER}
+        self.furnished = {wire.target for wire in scene.wires if wire.side}
         self.sides = _sides(scene)
         self.entries = _entries(scene, self.sides)
         self.ways = _ways(scene, self.kinds)
@@ -142,7 +144,7 @@ class _Printer:
     def _into(self, wire: Wire) -> str:
         """What keeps a wire left of the frame that it leads into."""
         outside = self.frames and wire.group != self.frames[wire.target]
-        return ", minlen=3" if outside and wire.target in self.sides and not wire.side else ""
+        return ", minlen=3" if outside and wire.target in self.furnished and not wire.side else ""
 
     def _arrows(self, wire: Wire) -> None:
         """A wire without text."""
@@ -176,7 +178,7 @@ class _Printer:
         label = shafts(wire, ink, int(self.wide.get(id, 24)))
         self.framed[wire.group].append(f'  {id} [id="{id}", class="wire"{row}, label=<{label}>]')
         stops = [id, *(f"{id}_{n}" for n in range(ways))]
-        self.framed[wire.group] += [f'  {way} [class="way {id}", label=<{TABLE}{two_lines(ink, 1)}</TABLE>>]'
+        self.framed[wire.group] += [f'  {way} [class="way {id}", label=<{waypoint(wire.gradient, ink)}>]'
                                     for way in stops[1:]]
         for port, start, end, first, last, look in lanes:
             edges = [f"  {start} -> {id}:{port}:w [{first}{look}]"]
@@ -200,13 +202,17 @@ def _ways(scene: Scene, kinds: dict[str, str]) -> dict[str, int]:
 
 
 def _sides(scene: Scene) -> dict[str, _Sides]:
-    """The side inputs by their op's box, where it has a line of its own.
+    """The side inputs by their op's box, where it has a line of its own that comes from the same frame.
+
+    Else Graphviz would order them at will, and their lines come in as it likes.
 
     Data with a wire of its own stands above the line: below, its name would be in the way of the wires that lead from
     there to the op before.
     """
     side = [wire for wire in scene.wires if wire.side]
-    main = {wire.target: wire for wire in scene.wires if wire.row is not None} if side else {}
+    frames = {box.id: box.group for box in scene.boxes} if side else {}
+    main = {wire.target: wire for wire in scene.wires if side and wire.row is not None
+            and frames[wire.source] == frames[wire.target]}
     found: dict[str, _Sides] = {}
     for wire in side:
         if wire.target in main:
@@ -290,5 +296,5 @@ def _cluster(group: Group, lines: list[str]) -> list[str]:
     quiet = COLOURS["quiet"]
     title = f'<FONT COLOR="{quiet}" POINT-SIZE="14">{escaped(one_line(group.title, 60))}</FONT>'
     return [f"  subgraph cluster_{group.id} {{",
-            f'  graph [id="{group.id}", class="frame", style="rounded,dashed", color="{quiet}", labeljust=l, '
-            f"margin=10, label=<{title or ' '}>]", *lines, "  }"]
+            f'  graph [id="{group.id}", class="frame", style="rounded,dashed", color="{quiet}", labelloc=t, '
+            f"labeljust=l, margin=10, label=<{title or ' '}>]", *lines, "  }"]

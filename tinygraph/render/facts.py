@@ -12,6 +12,7 @@ import numpy as np
 from tinygraph.analysis import MISSING, GraphNode, Outline, one_line
 from tinygraph.core.op import Array
 from tinygraph.render.formula import Formula, Fraction, Run
+from tinygraph.render.metrics import typeset
 from tinygraph.render.text import PRINTED, Text, printed
 
 WHOLE = 64
@@ -25,7 +26,7 @@ def in_pieces(formula: Formula) -> list[Any]:
         if isinstance(piece, Fraction):
             pieces.append({"over": in_pieces(piece.above), "under": in_pieces(piece.below)})
         else:
-            pieces.append([piece.text, "i" * piece.italic + "b" * piece.bold])
+            pieces.append([typeset(piece.text), "i" * piece.italic + "b" * piece.bold])
     return pieces
 
 

@@ -101,7 +101,8 @@ def _sequence(tokens: tuple[str, ...], i: int, letters: Letters) -> tuple[list[R
     while i < len(tokens) and tokens[i] != "}":
         if tokens[i] in "^_":
             table = SUPERSCRIPTS if tokens[i] == "^" else SUBSCRIPTS
-            inner, i = _atom(tokens, i + 1, letters)
+            # An index is no value: the N, H and W that a sum runs over are no matrices of these names.
+            inner, i = _atom(tokens, i + 1, letters if tokens[i] == "^" else {})
             pieces.append(_script(plain(tuple(inner)), table, "^" if table is SUPERSCRIPTS else "_"))
         else:
             atom, after = _atom(tokens, i, letters)

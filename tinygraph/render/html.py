@@ -7,6 +7,7 @@ and lets it ask for nothing.
 from __future__ import annotations
 
 import base64
+import dataclasses
 import functools
 import hashlib
 import html
@@ -28,11 +29,12 @@ HOT = {"light": "#E8772E", "dark": "#B34700"}
 @renderer("html", "htm", whole=True)
 def as_html(drawing: Told) -> bytes:
     """The page, whole in one file."""
-    scene = drawing.scene
+    scene = dataclasses.replace(drawing.scene, theme="")  # the page's own colours paint the figure
     style, picture = _colours() + _part("page.css"), _repaint() + _part("picture.css")
     script = "\n".join(_part(f"{name}.js") for name in SCRIPTS)
     parts = {
         "policy": policy((script,), (style, picture)),
+        "theme": f' data-theme="{drawing.scene.theme}"' if drawing.scene.theme else "",
         "title": html.escape(scene.title),
         "style": style,
         "picture_style": picture,

@@ -11,7 +11,7 @@ import itertools
 import re
 
 from tinygraph.render.formula import Formula, Fraction, Run
-from tinygraph.render.metrics import SIZES, printed, width, wrapped
+from tinygraph.render.metrics import SIZES, typeset, width, wrapped
 from tinygraph.render.scene import COLOURS, Scene, Wire
 
 TABLE = '<TABLE BORDER="0" CELLBORDER="0" CELLSPACING="0" CELLPADDING="0">'
@@ -33,16 +33,22 @@ _SPECIAL = re.compile(r"[&<>\"'\\]")
 def shafts(wire: Wire, ink: str, wide: int) -> str:
     """The table of a wire: the text above, its lines, ``wide`` points long or more, the text below."""
     above = "".join(f"<TR><TD>{_line(line)}</TD></TR>" for line in wire.above)
-    if not wire.gradient:
-        return f'{TABLE}{above}<TR><TD PORT="f" HEIGHT="1" WIDTH="{wide}" BGCOLOR="{ink}"></TD></TR></TABLE>'
-    below = "".join(f"<TR><TD>{_line(line)}</TD></TR>" for line in wire.below)
-    return f"{TABLE}{above}{two_lines(ink, wide)}{below}</TABLE>"
+    below = "".join(f"<TR><TD>{_line(line)}</TD></TR>" for line in wire.below) if wire.gradient else ""
+    return f"{TABLE}{above}{_lines(wire.gradient, ink, wide)}{below}</TABLE>"
 
 
-def two_lines(ink: str, width: int) -> str:
-    """The rows of a table that are a wire's two lines, and the gap between them."""
-    return (f'<TR><TD PORT="f" HEIGHT="1" WIDTH="{width}" BGCOLOR="{ink}"></TD></TR><TR><TD PORT="m" HEIGHT="{GAP}">'
-            f'</TD></TR><TR><TD PORT="b" HEIGHT="1" BGCOLOR="{COLOURS["backward"]}"></TD></TR>')
+def waypoint(gradient: bool, ink: str) -> str:
+    """The table of a point that a wire goes through."""
+    return f"{TABLE}{_lines(gradient, ink, 1)}</TABLE>"
+
+
+def _lines(gradient: bool, ink: str, wide: int) -> str:
+    """The rows of a table that are a wire's lines: one forward, and where a gradient comes back a gap and another."""
+    forward = f'<TR><TD PORT="f" HEIGHT="1" WIDTH="{wide}" BGCOLOR="{ink}"></TD></TR>'
+    if not gradient:
+        return forward
+    return (f'{forward}<TR><TD PORT="m" HEIGHT="{GAP}"></TD></TR>'
+            f'<TR><TD PORT="b" HEIGHT="1" BGCOLOR="{COLOURS["backward"]}"></TD></TR>')
 
 
 def caption(scene: Scene) -> str:
@@ -108,7 +114,7 @@ def lettering(line: Formula, size: float | None = None, colour: str | None = Non
 @functools.lru_cache(maxsize=4096)
 def _run(run: Run, size: float | None, colour: str | None) -> tuple[str, str]:
     """The FONT of a run, and what stands in it."""
-    text = escaped(printed(run.text))
+    text = escaped(typeset(run.text))
     text = f"<I>{text}</I>" if run.italic else text
     text = f"<B>{text}</B>" if run.bold else text
     own = run.role != "name"

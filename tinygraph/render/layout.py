@@ -36,6 +36,9 @@ MAIN = 20
 FIRM = 1000
 """The weight of a place on a main line while that is drawn straight."""
 
+ABOVE = 0.75
+"""How many places above what it is joined with data would like to stand."""
+
 BENDS = 20_000
 """With more bends than this long wires go straight."""
 
@@ -138,6 +141,9 @@ class _Chart:
             self.after[source].append((target, weight))
             self.before[target].append((source, weight))
         self.lineage = _lineages(scene)
+        # Data stands above the line that it joins: below, its name would be in the way of what leads to the op before.
+        self.above = {name for wire in scene.wires if wire.side and wire.passive and wire.texts
+                      for name in (wire.id, wire.source)}
 
     def _link(self, wire: Wire, bent: bool) -> None:
         weight = 1 if wire.row is None else MAIN if wire.row < self.scene.straight else 5
@@ -205,7 +211,9 @@ def _ordered(chart: _Chart) -> list[list[Name]]:
     columns: list[list[Name]] = [[] for _ in range(1 + max(chart.column.values(), default=-1))]
     first = {id: place for place, id in enumerate(chart.scene.order)}
     born = {name: number for number, name in enumerate(chart.sizes)}
-    for name in sorted(chart.sizes, key=lambda name: (first.get(name, -1), _row(chart, name), born[name])):
+    alone = chart.scene.straight == 1
+    for name in sorted(chart.sizes, key=lambda name: (first.get(name, -1), not (alone and name in chart.above),
+                                                      _row(chart, name), born[name])):
         columns[chart.column[name]].append(name)
     best, fewest = [list(column) for column in columns], _crossings(chart, columns)
     for sweep in range(SWEEPS):
@@ -235,6 +243,7 @@ def _by_barycentre(chart: _Chart, column: list[Name], columns: list[list[Name]],
         around = [(place[other], weight) for other, weight in near[name] if other in place]
         total = sum(weight for _, weight in around)
         centre[name] = sum(at * weight for at, weight in around) / total if total else float(place[name])
+        centre[name] -= ABOVE * (name in chart.above)
     column.sort(key=lambda name: centre[name])
     if chart.scene.straight > 1:  # the lines that were asked for stand in the order that was asked for
         lines = iter(sorted((name for name in column if _row(chart, name) < chart.scene.straight),

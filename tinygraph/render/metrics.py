@@ -54,10 +54,10 @@ def wrapped(note: str) -> list[str]:
 _HYPHENS = re.compile(r"(?<![^\s(,])-(?=[\d.]|inf)")
 
 
-def printed(text: str) -> str:
+def typeset(text: str) -> str:
     """What a picture prints of a text: before a number a minus, which is as wide as a plus, in place of the hyphen.
 
-    >>> printed("(-0.5, 1e-09), x-1")
+    >>> typeset("(-0.5, 1e-09), x-1")
     '(−0.5, 1e-09), x-1'
     """
     return _HYPHENS.sub("−", text) if "-" in text else text
@@ -65,7 +65,7 @@ def printed(text: str) -> str:
 
 def run_width(run: Run, size: float | None = None) -> float:
     """How wide a run of text is (points)."""
-    return width(printed(run.text), size or SIZES[run.role], run.bold)
+    return width(typeset(run.text), size or SIZES[run.role], run.bold)
 
 
 def line_size(line: Formula, size: float | None = None) -> tuple[float, float]:

@@ -64,6 +64,11 @@ class Names:
         """∂L/∂x of a value; ∂L/∂y where that is the same, and x has no name of its own."""
         return (Fraction((Run("∂"), *self.loss), (Run("∂"), *self.differentiated(out))),)
 
+    def same(self, out: Node) -> tuple[Run, ...]:
+        """What stands for a value in formulas of derivatives where that is another's name, or nothing."""
+        text = self.differentiated(out)
+        return () if text == self[out].bracketed else text
+
     def differentiated(self, out: Node) -> tuple[Run, ...]:
         """What stands under the line in a value's derivative."""
         text = self[out]
@@ -81,18 +86,22 @@ class Names:
             self._given = {"L": self.loss} | {str(name): self[out].bracketed for name, out in named}
         return self._given
 
+    def knows(self, edge: Edge) -> bool:
+        """Whether the op that an edge leads to is drawn, so that its formula can be told."""
+        return edge.target.id in self._letters
+
     def handed(self, edge: Edge) -> Formula:
         """What comes back along an edge: the card's formula with this graph's names, or ∂L/∂x where it has none."""
         op = edge.target.node.op
         assert op is not None
         derivative = self.derivative(edge.node)
         tex = on_card(edge)
-        if not tex or edge.target.id not in self._letters:
+        if not tex or not self.knows(edge):
             return derivative
         if not any(out.value.shape for out in edge.target.outputs):
             tex = tex.replace(r"\odot", r"\cdot")
         tex = tex.replace(ARRIVING, rf"\frac{{\partial L}}{{\partial {_CAME}}}")
-        came = self.differentiated(edge.target.node) if not op.outputs else (Run("Y", italic=True),)
+        came = self.differentiated(made[0]) if len(made := edge.target.outputs) == 1 else (Run("Y", italic=True),)
         formula = parse(tex, {**self._letters[edge.target.id], _CAME: came})
         axes = summed(edge) if not tex.startswith(r"\sum") else ()
         if axes:

@@ -191,6 +191,7 @@ class Story:
         return {
             "node": self.boxes.get(self.homes[node.id]),
             "name": in_pieces(self.names[out].bracketed),
+            "same": in_pieces(self.names.same(out)),
             "shape": list(out.value.shape),
             "dtype": str(out.value.dtype),
             "array": array(out.value),
@@ -228,14 +229,22 @@ class Story:
         g = self._total(node, node.outputs[0]) if len(node.outputs) == 1 else None
         if not tex or g is None:
             return ()
+        if op.outputs and (picked := node.outputs[0].params):  # the one of several outputs that was used
+            tex = tex.replace(rf"\partial Y_{picked['index']}}}", r"\partial Y}")
         for arriving in _ARRIVING:
             tex = tex.replace(arriving, _NUMBER)
+        if r"\partial" in tex:
+            return ()
         if not any(out.value.shape for out in node.outputs):
             tex = tex.replace(r"\odot", r"\cdot")
         values = {letter: p.value if type(p) is Node else p
                   for letter, p in zip(op.letters, node.node.parents, strict=False) if type(p) is Node or drawn(p)}
         if not op.outputs:
             values.setdefault("Y", node.node.value)
+        if "keepdims" in op.params:  # what a mean or a variance divides by
+            first = node.node.parents[0]
+            count = np.size(first.value if type(first) is Node else first) // (np.size(node.node.value) or 1)
+            values.setdefault("N", count - (node.node.params or {}).get("ddof", 0))
         letters = {}
         for letter, value in {**values, _NUMBER: g}.items():
             if letter and re.search(rf"(?<![A-Za-z\\]){letter}(?![a-z])", tex):

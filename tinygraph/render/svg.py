@@ -21,8 +21,8 @@ from tinygraph.render.metrics import (
     fraction_width,
     letters,
     line_size,
-    printed,
     run_width,
+    typeset,
     width,
     wrapped,
 )
@@ -53,8 +53,9 @@ def svg(scene: Scene, style: str = "", family: str = "DejaVu Sans", paper: str =
     foot = _foot(scene, at)
     wide, high = max(at.width, foot.width) + 2 * MARGIN, at.height + foot.height + 2 * MARGIN
     body = [*_frames(scene, at)]
+    feet = _feet(scene, at)
     for number, wire in enumerate(scene.wires):
-        body += _wire(wire, scene, at, number)
+        body += _wire(wire, at, feet.get(wire.id), number)
     for box in scene.boxes:
         body += _box(box, at.spots[box.id])
     body += foot.lines
@@ -113,8 +114,32 @@ def _words(box: Box, spot: Spot) -> list[str]:
 # --- wires ------------------------------------------------------------------------------------------------------------
 
 
-def _wire(wire: Wire, scene: Scene, at: Layout, number: int) -> list[str]:
-    """Both lines of a wire with their arrowheads, and between them the shafts with the texts."""
+def _feet(scene: Scene, at: Layout) -> dict[str, tuple[Point, Point]]:
+    """By the wire of a side input from below: where on its op's lower edge its lines end, those of upper ones left."""
+    below: dict[str, list[Wire]] = {}
+    for wire in scene.wires:
+        spot, target = at.spots.get(wire.id), at.spots[wire.target]
+        if wire.side and spot and wire.id not in at.bends and at.boxes[wire.target].kind == "op" and (
+                spot.y - TWIN > target.top + target.h):
+            below.setdefault(wire.target, []).append(wire)
+    found = {}
+    for id, wires in below.items():
+        box, spot = at.boxes[id], at.spots[id]
+        count = sum(1 + wire.gradient for wire in wires)
+        xs = iter(spot.x + 0.6 * spot.w * ((i + 0.5) / count - 0.5) for i in range(count))
+        for wire in sorted(wires, key=lambda wire: at.spots[wire.id].y):
+            ends = [*itertools.islice(xs, 1 + wire.gradient)]
+            rims = [math.sqrt(spot.w ** 2 / 4 - (x - spot.x) ** 2) if circle(box.text) else spot.h / 2 for x in ends]
+            feet = [Point(x, spot.y + rim) for x, rim in zip(ends, rims, strict=True)]
+            found[wire.id] = (feet[0], feet[-1])
+    return found
+
+
+def _wire(wire: Wire, at: Layout, feet: tuple[Point, Point] | None, number: int) -> list[str]:
+    """Both lines of a wire with their arrowheads, and between them the shafts with the texts.
+
+    feet: where its lines end, where that is the lower edge of an op
+    """
     ink = "quiet" if wire.passive else "ink"
     source, target = at.boxes[wire.source], at.boxes[wire.target]
     bends = at.bends.get(wire.id, [])
@@ -132,12 +157,15 @@ def _wire(wire: Wire, scene: Scene, at: Layout, number: int) -> list[str]:
         parts: list[list[Box | Point]] = [[source, *rest, target]]
         if spot is not None:
             parts = [[source, *first, middle[0]], [middle[1], *rest, target]]
+        if feet is not None:
+            found += _bow(wire.id, way, colour, middle[1], feet[way == "backward"], f"edge{number}{way[0]}1")
+            parts.pop()
         for part, ends in enumerate(parts):
             track = _track(ends, at, lift)
             arrow = None
             if way == "backward" and part == 0:
                 track, arrow = _with_head(track[::-1])
-            elif head_at_end and part == len(parts) - 1:
+            elif head_at_end and ends[-1] is target:
                 track, arrow = _with_head(track)
             found += _edge(f"{wire.id}", way, colour, track, arrow, f"edge{number}{way[0]}{part}")
     return found
@@ -178,11 +206,27 @@ def _with_head(track: list[Point]) -> tuple[list[Point], str]:
     return [*track[:-1], base], " ".join(f"{p.x:.1f},{p.y:.1f}" for p in corners)
 
 
+def _bow(wire: str, way: str, colour: str, start: Point, foot: Point, id: str) -> list[str]:
+    """A line that leaves to the right and comes up to an op's lower edge."""
+    head, end = None, foot
+    if way == "forward":
+        end = Point(foot.x, foot.y + 6.5)
+        head = f"{foot.x - 2.3:.1f},{end.y:.1f} {foot.x:.1f},{foot.y:.1f} {foot.x + 2.3:.1f},{end.y:.1f}"
+    turn = max(foot.y + 6.5, start.y - abs(end.x - start.x))  # a quarter of an ellipse, and straight up from there
+    path = (f"M{start.x:.1f},{start.y:.1f}C{start.x + 0.55 * (end.x - start.x):.1f},{start.y:.1f} {end.x:.1f},"
+            f"{turn + 0.45 * (start.y - turn):.1f} {end.x:.1f},{turn:.1f}L{end.x:.1f},{end.y:.1f}")
+    return _drawn(wire, way, colour, path, head, id)
+
+
 def _edge(wire: str, way: str, colour: str, track: list[Point], head: str | None, id: str) -> list[str]:
     path = f"M{track[0].x:.1f},{track[0].y:.1f}"
     for a, b in itertools.pairwise(track):
         middle = (a.x + b.x) / 2
         path += f"C{middle:.1f},{a.y:.1f} {middle:.1f},{b.y:.1f} {b.x:.1f},{b.y:.1f}"
+    return _drawn(wire, way, colour, path, head, id)
+
+
+def _drawn(wire: str, way: str, colour: str, path: str, head: str | None, id: str) -> list[str]:
     stroke = COLOURS[colour].lower()
     arrow = f'<polygon fill="{stroke}" stroke="{stroke}" points="{head}"/>' if head else ""
     return [f'<g id="{id}" class="edge {way} {wire}"><path fill="none" stroke="{stroke}" d="{path}"/>{arrow}</g>']
@@ -249,7 +293,7 @@ def _spans(runs: list[Run], x: float, y: float, size: float | None = None, colou
         look = f' font-size="{size or SIZES[run.role]:g}" fill="{COLOURS[colour or _ROLES[run.role]].lower()}"'
         look += ' font-style="italic"' if run.italic else ""
         look += ' font-weight="bold"' if run.bold else ""
-        spans.append(f"<tspan{look}>{_text_of(printed(run.text))}</tspan>")
+        spans.append(f"<tspan{look}>{_text_of(typeset(run.text))}</tspan>")
     return f'<text xml:space="preserve" text-anchor="middle" x="{x:.1f}" y="{y:.1f}">{"".join(spans)}</text>'
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.analysis import Graph, graph
+from tinygraph.analysis import Graph
 from tinygraph.ask.check.rule import FREE, CheckedRule, NodeCheck
-from tinygraph.ask.report import Report
+from tinygraph.ask.report import Report, asked
 from tinygraph.ask.wording import count, plain
 from tinygraph.core.context import MARKS, no_grad
 from tinygraph.core.errors import GradientError
@@ -76,8 +76,8 @@ class GraphCheck(Report):
 
     @property
     def by_node(self) -> dict[int, str]:
-        """The verdict on each node: the worst of those on its arguments."""
-        worst = sorted(self.rows, key=lambda row: ("wrong", "kink", "skipped", "right").index(row.verdict))
+        """The verdict on each node: the worst on its arguments; "skipped" where none was checked."""
+        worst = sorted(self.rows, key=lambda row: ("wrong", "kink", "right", "skipped").index(row.verdict))
         return {row.id: row.verdict for row in reversed(worst)}
 
     @property
@@ -91,7 +91,7 @@ class GraphCheck(Report):
         return {"ok": self.ok, "rows": [{**row, "index": row["index"] and list(row["index"])} for row in rows]}
 
 
-def check_graph(loss: Handle, *, seed: int = 0) -> GraphCheck:
+def check_graph(loss: Handle | Graph, *, seed: int = 0) -> GraphCheck:
     """Check every rule that going back from ``loss`` uses, where it stands: on copies of the very inputs it has there.
 
     Each op is moved a little along a random direction, and the change of its results, with random weights, is compared
@@ -117,10 +117,9 @@ def check_graph(loss: Handle, *, seed: int = 0) -> GraphCheck:
     wrong: wrong_cosine (...), argument 0 at [1]: the rule gives 0.841471, central differences -0.841471: the sign is...
     >>> del OPS["wrong_cosine"]
     """
-    root = loss.node
-    if not root.requires_grad:
+    whole = asked("check_graph", loss)
+    if not any(root.requires_grad for root in whole.roots):
         raise GradientError(f"check_graph: nothing that this tensor was computed from requires a gradient{here()}")
-    whole = graph(loss)
     actual: dict[int, Any] = {}
     rng = np.random.default_rng(seed)
     rows: list[CheckedRule] = []

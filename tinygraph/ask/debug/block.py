@@ -23,7 +23,7 @@ class debug(ContextDecorator):  # noqa: N801 - a function in the user's eyes
     - an array that a gradient depends on and that was written into since the forward: a weight that was updated before
       backward, a buffer that a loader filled again.
     - a rule that writes into what it is given, and two gradients in one array.
-    - a value of higher precision than the tensor it was computed from, unless ``dtype=`` or ``astype`` asked for it.
+    - a value of other precision than the tensor it was computed from, unless ``dtype=`` or ``astype`` asked for it.
     - graphs of more than ``graphs`` earlier calls of ``backward()`` still in memory.
 
     Values are copied as they are recorded, so it takes about twice the memory of the graph, and two to three times

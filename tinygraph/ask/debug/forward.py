@@ -128,15 +128,19 @@ class Watch:
 
     def _check_dtype(self, op: Op[..., Any], parents: tuple[Any, ...], params: dict[str, Any] | None,
                      before: np.dtype[Any], after: np.dtype[Any]) -> None:
-        """Raise if a result is of higher precision than an input that carries a gradient, and nobody asked for it."""
-        if before.kind not in "fc" or after.kind not in "fc" or np.finfo(after).eps >= np.finfo(before).eps:
+        """Raise if a result has another precision than an input that carries a gradient, and nobody asked for it."""
+        if before.kind not in "fc" or after.kind not in "fc" or np.finfo(after).eps == np.finfo(before).eps:
             return
         if params is not None and params.get("dtype") is not None:
             return
         values = [p.value if type(p) is Node else p for p in parents]
         wide = [i for i, x in enumerate(values) if _widens(x, before)]
-        why = (f"argument {wide[0]} is {span(values[wide[0]])}; give it as {before}" if wide
-               else f"the op itself computes in {after}; convert its result with astype")
+        if np.finfo(after).eps > np.finfo(before).eps:
+            wide, why = [], f"the op itself computes in {after}, and what its input has beyond that is lost"
+        elif wide:
+            why = f"argument {wide[0]} is {span(values[wide[0]])}; give it as {before}"
+        else:
+            why = f"the op itself computes in {after}; convert its result with astype"
         line = here()
         node = Node()
         node.op, node.parents = op, parents

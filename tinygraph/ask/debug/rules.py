@@ -135,10 +135,10 @@ class Rules:
         values = [p.value if type(p) is Node else p for p in node.parents]
         why = reasons.of_gradient(node.op.name, values)
         g = self.own[0]
-        parts = [("g", g)] if not isinstance(g, tuple | list) else [(f"g[{i}]", c) for i, c in enumerate(g)]
+        parts = [("", g)] if not isinstance(g, tuple | list) else [(f" at output {i}", c) for i, c in enumerate(g)]
         text = [f"backward of {node.op.name}: {strange_at(c)} of the gradient in argument {position}, "
                 f"{called(node.parents[position])}{f': {why}' if why else ''} ({place(node)})",
-                *(f"  {name}: {span(part)}" for name, part in parts if part is not None)]
+                *(f"  the gradient that arrives{where}: {span(part)}" for where, part in parts if part is not None)]
         text += [*(f"  {told}" for told in inputs(node)),
                  f"  path from the loss: {way(down_to(self.root, node))}"]
         return fault("\n".join(text), self.root, node, kind="non-finite", during="backward", argument=position, why=why)

@@ -57,6 +57,7 @@ TITLES = {
     "softmax_with_loss": ("Softmax-with-Loss layer", "Softmax-with-Lossレイヤ"),
     "conv2d": ("Convolution layer", "Convolutionレイヤ"),
     "max_pool2d": ("Max pooling layer", "Poolingレイヤ（Maxプーリング）"),
+    "avg_pool2d": ("Average pooling layer", "Poolingレイヤ（平均プーリング）"),
     "reshape": ("Reshape node", "形状を変える（reshape）ノード"),
 }
 """What a node is called, in English and in Japanese."""
@@ -156,6 +157,10 @@ SENTENCES = {
     "max_pool2d": (
         "The largest element of each window gets the upstream derivative, the others get nothing.",
         "各領域の最大の要素だけに上流の微分を渡し、それ以外には 0 を渡す。",
+    ),
+    "avg_pool2d": (
+        "Each element of a window gets its share of the upstream derivative.",
+        "各領域の要素に、上流の微分を要素数で割って渡す。",
     ),
     "reshape": (
         "The upstream derivative is put back into the shape of the input.",

@@ -8,11 +8,11 @@ from html import escape
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tinygraph.analysis import Graph, graph
+from tinygraph.analysis import Graph
 from tinygraph.ask.derive.lecture import WORDS
 from tinygraph.ask.derive.steps import Line, Step, Writer
 from tinygraph.ask.derive.tex import escaped, mathml, parse, plain
-from tinygraph.ask.report import Report
+from tinygraph.ask.report import Report, asked
 from tinygraph.core.errors import ArgumentError, GradientError
 from tinygraph.core.messages import here
 from tinygraph.core.op import Handle
@@ -179,7 +179,7 @@ def derive(loss: Handle | Graph, numbers: bool = False, language: str = "en") ->
     """
     if language not in WORDS:
         raise ArgumentError(f"derive: language={language!r}; it is one of {', '.join(WORDS)}{here()}")
-    found = loss if isinstance(loss, Graph) else graph(loss)
+    found = asked("derive", loss)
     if len(found.roots) == 1 and found.roots[0].value.size != 1:
         raise GradientError(f"derive: a tensor of shape {found.roots[0].value.shape} has no single derivative; reduce "
                             f"it to one number (t.sum(), t.mean()){here()}")

@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygraph.analysis import Graph, GraphNode, graph, one_line
+from tinygraph.analysis import Graph, GraphNode, one_line
 from tinygraph.ask.diff.match import match
-from tinygraph.ask.report import Report
+from tinygraph.ask.report import Report, asked
 from tinygraph.core.node import Node
 from tinygraph.core.op import Handle, pick
 
@@ -141,7 +141,7 @@ def diff_graphs(a: Handle | Graph, b: Handle | Graph, *, rtol: float = 1e-05, at
     >>> len(tg.diff_graphs(tg.relu(x).sum(), tg.relu(x).sum()))
     0
     """
-    one, two = (g if isinstance(g, Graph) else graph(g) for g in (a, b))
+    one, two = asked("diff", a), asked("diff", b)
     pairs = match(one, two)
     taken = set(pairs.values())
     removed = tuple(node.id for node in one if node.id not in pairs)

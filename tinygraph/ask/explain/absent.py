@@ -48,9 +48,8 @@ def of_its_own(node: Node) -> str:
 def from_loss(node: Node, root: Node) -> str:
     """Why a loss that was not computed from a node gives it no gradient: where its graph ends instead."""
     order = ancestors([root])
-    twin = _detached_twin(node, order)
-    if twin:
-        return twin
+    if cut := detached(node, order):
+        return f"the way was cut: {cut}"
     if any(end.op is not None and not end.parents for end in order):
         return "the graph behind the loss was freed by backward(retain_graph=False)"
     ends = []
@@ -68,8 +67,8 @@ def from_loss(node: Node, root: Node) -> str:
             f"graph takes these as constants: {shown}")
 
 
-def _detached_twin(node: Node, order: list[Node]) -> str:
-    """A constant of the loss's graph whose array is that of something computed from the node."""
+def detached(node: Node, order: list[Node]) -> str:
+    """What was computed from a node and is a constant of a loss's graph all the same, since it was detached; or ""."""
     constants: dict[int, tuple[Node, int, Any]] = {}
     for user in order:
         for position, parent in enumerate(user.parents):
@@ -83,9 +82,8 @@ def _detached_twin(node: Node, order: list[Node]) -> str:
     for twin in sorted(twins, key=lambda twin: -twin.serial):
         if twin is node or node in set(ancestors([twin], since=node.serial)):
             user, position, _ = constants[id(twin.value)]
-            at = place(user)
-            return (f"the way was cut: {called(twin)} was detached, by detach() or .data, before it became argument "
-                    f"{position} of {step(user)}" if at else f"the way was cut: {called(twin)} was detached")
+            became = f", by detach() or .data, before it became argument {position} of {step(user)}"
+            return f"{called(twin)} was detached{became if place(user) else ''}"
     return ""
 
 

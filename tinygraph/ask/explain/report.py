@@ -11,10 +11,10 @@ import numpy as np
 from tinygraph.analysis import Graph
 from tinygraph.ask.explain import absent
 from tinygraph.ask.explain.flow import Flow, Origin, Stop, Use, Way
-from tinygraph.ask.report import Report
+from tinygraph.ask.report import Report, asked
 from tinygraph.ask.wording import called, count, inputs, span, step, way, where_made
 from tinygraph.core.context import MARKS, no_grad
-from tinygraph.core.errors import ArgumentError, GradientError
+from tinygraph.core.errors import ArgumentError, GradientError, UnsupportedError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node, start
 from tinygraph.core.op import Array, Handle
@@ -37,6 +37,7 @@ class Explanation(Report):
         earlier: What ``t.grad`` holds besides, from other calls of backward; None where nothing.
         stops: Where, between the loss and the tensor, a gradient does not pass, as `Stop` s.
         origin: Where it first is not finite, as an `Origin`; None where it is finite.
+        detached: Which way is not among these, since a value on it was detached; empty where none is known.
         absent: Why ``t.grad`` is None, or why nothing comes from this loss; empty where there is nothing to say.
 
     >>> import tinygraph as tg
@@ -50,8 +51,9 @@ class Explanation(Report):
 
     measure = "flow"
 
-    def __init__(self, node: Node, loss: Node | None, flow: Flow | None, why: str, earlier: Array | None) -> None:
-        self.node, self.loss, self.absent, self.earlier = node, loss, why, earlier
+    def __init__(self, node: Node, loss: Node | None, flow: Flow | None, why: str, earlier: Array | None,
+                 detached: str = "") -> None:
+        self.node, self.loss, self.absent, self.earlier, self.detached = node, loss, why, earlier, detached
         self.gradient: Array | None = flow.gradient if flow else None
         self.shares: list[Use] = flow.uses if flow else []
         self.ways: list[Way] = flow.ways if flow else []
@@ -143,6 +145,8 @@ class Explanation(Report):
         lines += [f"    {self._part(each.gradient)}  {way(each.nodes)}" for each in self.ways]
         if self.rest is not None:
             lines.append(f"    {self._part(self.rest)}  {_many(self.number - len(self.ways))} other ways together")
+        if self.detached:
+            lines.append(f"  another way was cut: {self.detached}")
         return lines
 
     def _about_stops(self) -> list[str]:
@@ -190,7 +194,8 @@ class Explanation(Report):
             return {"id": None if found is None else found.id, **where_made(node)}
         return {
             "tensor": {**about(self.node), "shape": list(self.node.value.shape), "dtype": str(self.node.value.dtype)},
-            "absent": self.absent or None, "gradient": _summary(self.gradient), "earlier": _summary(self.earlier),
+            "absent": self.absent or None, "detached": self.detached or None,
+            "gradient": _summary(self.gradient), "earlier": _summary(self.earlier),
             "shares": [{**about(use.node), "argument": use.position, "part": _number(self.part(use.gradient)),
                         **_summary(use.gradient)} for use in self.shares],
             "number_of_ways": _number(self.number),
@@ -206,7 +211,7 @@ class Explanation(Report):
         }
 
 
-def explain(t: Handle, loss: Handle | None = None, *, grad: Array | None = None, ways: int = 5) -> Explanation:
+def explain(t: Handle, loss: Handle | Graph | None = None, *, grad: Array | None = None, ways: int = 5) -> Explanation:
     """Say where the gradient of a tensor came from, or why it has none.
 
     The gradient is the sum of what each use of the tensor adds. Each is followed to the loss: the ways through the
@@ -238,18 +243,20 @@ def explain(t: Handle, loss: Handle | None = None, *, grad: Array | None = None,
     """
     if ways < 1:
         raise ArgumentError(f"explain: ways is how many to tell one by one, at least 1, not {ways}{here()}")
+    if not isinstance(t, Handle):
+        raise UnsupportedError(f"explain: it explains the gradient of a tensor, and this is {type(t).__name__}{here()}")
     node = t.node
+    root = asked("explain", loss).roots[0] if loss is not None else None
     token = MARKS.set(None)  # under debug what is asked here would be taken for a backward of the user's
     try:
         with no_grad():
-            return _explained(node, loss, grad, ways)
+            return _explained(node, root, grad, ways)
     finally:
         MARKS.reset(token)
 
 
-def _explained(node: Node, loss: Handle | None, grad: Array | None, ways: int) -> Explanation:
+def _explained(node: Node, root: Node | None, grad: Array | None, ways: int) -> Explanation:
     why = absent.of_its_own(node)
-    root = loss.node if loss is not None else None
     if why:
         return Explanation(node, root, None, why, None)
     if root is None:
@@ -268,7 +275,8 @@ def _explained(node: Node, loss: Handle | None, grad: Array | None, ways: int) -
     earlier = None
     if held is not None and not np.array_equal(held, flow.gradient, equal_nan=True):
         earlier = held - flow.gradient
-    return Explanation(node, root, flow, "" if held is not None else _unkept(node), earlier)
+    return Explanation(node, root, flow, "" if held is not None else _unkept(node), earlier,
+                       absent.detached(node, flow.order))
 
 
 def _seed(root: Node, grad: Array | None) -> Array:

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinygraph.analysis import Graph, graph
+from tinygraph.analysis import Graph
 from tinygraph.ask.lint import losses, numerics, structure
 from tinygraph.ask.lint.rule import RULES, Finding, load_plugins
 from tinygraph.ask.lint.view import View
-from tinygraph.ask.report import Report
+from tinygraph.ask.report import Report, asked
 from tinygraph.core.errors import ArgumentError, UnsupportedError
 from tinygraph.core.messages import here
 from tinygraph.core.op import Handle
@@ -98,7 +98,7 @@ def lint(loss: Handle | Graph, weights: Any = None, *, select: Iterable[str] | s
     nothing found by ... rules in 2 nodes
     """
     load_plugins()
-    found = loss if isinstance(loss, Graph) else graph(loss)
+    found = asked("lint", loss)
     chosen = _chosen(select, ignore)
     view = View(found, _named(weights))
     findings = []

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tinygraph.analysis import Graph, graph, one_line
+from tinygraph.analysis import Graph, one_line
 from tinygraph.ask.profile.clock import Duration, time_nodes
 from tinygraph.ask.profile.costs import NodeCost, OpTotal
 from tinygraph.ask.profile.memory import Moment, live_memory
-from tinygraph.ask.report import Report
+from tinygraph.ask.report import Report, asked
 from tinygraph.core.errors import ArgumentError, UnsupportedError
 from tinygraph.core.messages import here
 from tinygraph.core.op import Array, Handle
@@ -128,7 +128,7 @@ class Profile(Report):
         target.write_bytes(content)
 
 
-def profile(step: Handle | Callable[[], Any], rounds: int = 5, *, seed: Array | None = None,
+def profile(step: Handle | Graph | Callable[[], Any], rounds: int = 5, *, seed: Array | None = None,
             retain_graph: bool = True) -> Profile:
     """Measure each node of a step: its time forward and backward, its FLOPs, the bytes it keeps, and live memory.
 
@@ -136,7 +136,7 @@ def profile(step: Handle | Callable[[], Any], rounds: int = 5, *, seed: Array | 
     curve of live memory is computed from what the graph keeps alive, see `tinygraph.ask.profile.memory`.
 
     Args:
-        step: A function of no arguments that computes the loss; or a loss, whose graph is measured as it is.
+        step: A function of no arguments that computes the loss; or a loss, or its graph, measured as it is.
         rounds: How many times everything is timed; the table shows medians.
         seed: The loss's cotangent, where it is no single number.
         retain_graph: Whether the curve is that of a backward pass that keeps the graph, as backward does unless told.
@@ -151,10 +151,9 @@ def profile(step: Handle | Callable[[], Any], rounds: int = 5, *, seed: Array | 
     """
     if rounds < 1:
         raise ArgumentError(f"profile: rounds is at least 1, not {rounds}{here()}")
-    whole = None if isinstance(step, Handle) else _time_whole(step, rounds, seed)
-    loss = step if isinstance(step, Handle) else step()
-    found = graph(loss)
-    timed = [time_nodes(loss.node, seed) for _ in range(rounds + 1)][1:]  # the first round warms the caches
+    whole = _time_whole(step, rounds, seed) if callable(step) else None
+    found = asked("profile", step() if callable(step) else step)
+    timed = [time_nodes(found.roots[0], seed) for _ in range(rounds + 1)][1:]  # the first round warms the caches
     ids = {node.node: node for node in found}
     curve, kept = live_memory(found, seed, retain_graph)
     nodes = []

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.analysis import Graph, graph
-from tinygraph.ask.report import Report
+from tinygraph.analysis import Graph
+from tinygraph.ask.report import Report, asked
 from tinygraph.ask.shadow.replay import Replay, ShadowedNode, digits_of, parts_of
 from tinygraph.ask.wording import at, called, count, plain, table
 from tinygraph.core.context import MARKS, no_grad
@@ -97,7 +97,7 @@ class Shadow(Report):
                 "ranked": [node.id for node in self.ranked], "overflow": None if first is None else first.id}
 
 
-def shadow(loss: Handle, dtype: Any = np.longdouble) -> Shadow:
+def shadow(loss: Handle | Graph, dtype: Any = np.longdouble) -> Shadow:
     """Replay the graph of ``loss`` in higher precision on the same leaves, and say at which op its digits are lost.
 
     The error of a value is its largest difference from the shadow, relative to the shadow's largest element; its
@@ -117,11 +117,9 @@ def shadow(loss: Handle, dtype: Any = np.longdouble) -> Shadow:
     >>> answer.ranked[0].op, float(answer.ranked[0].exact)
     ('subtract', 0.25)
     """
-    root = loss.node
-    wide = np.dtype(dtype)
-    order = ancestors([root])
+    whole, wide = asked("shadow", loss), np.dtype(dtype)
+    root, order = whole.roots[0], ancestors(whole.roots)
     _check_precision(order, wide)
-    whole = graph(loss)
     token = MARKS.set(None)
     try:
         with no_grad(), np.errstate(all="ignore"):

@@ -117,7 +117,7 @@ def masks(plan: Plan) -> Plan:
             mask, x, zero = step.args
             alike = all(isinstance(v, Value) and v.shape == step.result.shape for v in (mask, x))
             if alike and mask.dtype == bool and x.dtype == step.result.dtype and x.dtype in FLOATS \
-                    and step.result.nbytes >= 2048 and not np.signbit(zero):
+                    and step.result.nbytes >= 1 << 14 and not np.signbit(zero):
                 step = replace(step, function=masked, args=(mask, x))
         steps.append(step)
     return plan.with_steps(steps)
@@ -151,7 +151,7 @@ def numbers(plan: Plan) -> Plan:
         if dtype.kind in "iu" and not np.iinfo(dtype).min <= x <= np.iinfo(dtype).max:
             return x  # a comparison with what the dtype cannot hold is answered without it
         constant = np.array(x).astype(dtype)
-        name = f"c_{x}".replace("-", "minus_")
+        name = f"c_{x!s}".replace("e-", "e_minus_").replace("-", "minus_")
         return made.setdefault((repr(x), dtype), Value((), dtype, name, constant))
 
     steps = []

@@ -222,7 +222,7 @@ const turn = steps.findIndex(([kind]) => kind === "seed");
 slider.max = LAST;
 document.body.style.setProperty("--split", turn < 0 ? "100%" : `${(100 * (turn - 0.5) / Math.max(1, LAST)).toFixed(2)}%`);
 document.querySelector(".passes .back").hidden = turn < 0;
-document.body.classList.toggle("wide", extent[2] > 4.5 * extent[3]);
+document.body.classList.toggle("wide", extent[2] > 3 * extent[3]);
 // The stage of a wide figure is as high as the figure: shown whole, or where that would be too small to read, readable.
 document.body.style.setProperty("--high", `${(extent[3] * Math.max(Math.min(innerWidth / extent[2], 1.2), READABLE)).toFixed(0)}px`);
 firstView();

@@ -92,7 +92,9 @@ const EXPLAIN = {
 const unknown = () => data.known ? null : make("p", { class: "summary" }, say("unknown"));
 
 function arrived(value, step) {
-  if (value.contributions.length < 2) return [make("div", { class: "gradient" }, listed([[gradientOf(value), value.gradient]]))];
+  // Where formulas write it by the name of the value that it is handed on from, both are told.
+  const name = value.same.length ? [...gradientOf(value), [" = ", ""], derivative(value.same)] : gradientOf(value);
+  if (value.contributions.length < 2) return [make("div", { class: "gradient" }, listed([[name, value.gradient]]))];
   return [make("p", {}, say("added", { n: value.contributions.length })), sum(value, step)];
 }
 

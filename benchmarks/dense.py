@@ -1,7 +1,7 @@
 """One training step of a network of affine layers with ReLU between, softmax with loss and plain gradient descent.
 
-Forward, backward and the update of the weights, as each library's user would write it. `lecture_step` and `mlp` use it.
-Every library gets the labels in the form that suits it: as indices, or one-hot where it has no loss for those.
+Forward, backward and the update of the weights, as each library's user would write it; the workloads `lecture_step` and
+`mlp`. Every library gets the labels in the form that suits it: as indices, or one-hot where it has no loss for those.
 """
 
 from __future__ import annotations
