@@ -186,5 +186,5 @@ def test_pytorchs_and_the_lectures_other_names_lead_to_ours():
     assert all(hasattr(nn, name) for name in nn._HERE.values())
     with pytest.raises(AttributeError, match="no attribute 'Linear'; it is called Affine here"):
         nn.Linear  # noqa: B018
-    with pytest.raises(AttributeError, match="no attribute 'Lineal'$"):
+    with pytest.raises(AttributeError, match=r"no attribute 'Lineal'$"):
         nn.Lineal  # noqa: B018
