@@ -47,7 +47,7 @@ class PublicNames(SphinxDirective):
         namespace = self.arguments[0]
         module = importlib.import_module(namespace)
         groups: dict[str, list[str]] = {}
-        for name in sorted(n for n in dir(module) if not n.startswith("_")):
+        for name in sorted(n for n in getattr(module, "__all__", dir(module)) if not n.startswith("_")):
             thing = getattr(module, name)
             if isinstance(thing, types.ModuleType) or not callable(thing) or not _home(thing).startswith("tinygraph"):
                 continue
