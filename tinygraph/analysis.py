@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tinygraph.core.arguments import Array, Handle
 from tinygraph.core.context import HOOKS
 from tinygraph.core.errors import ArgumentError, GradientError, UnsupportedError
 from tinygraph.core.messages import here
 from tinygraph.core.node import SERIAL, Node, ancestors, cotangents, start
-from tinygraph.core.op import Array, Handle, Op, pick
+from tinygraph.core.op import Op, pick
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Handle, is_array
 from tinygraph.core.context import GRAD_ENABLED, WATCHES, watching
 from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.kinds import Constant
 from tinygraph.core.messages import here
 from tinygraph.core.node import failed, inner, leaf
-from tinygraph.core.op import BY_NUMPY, EXPLAINED, Handle, Op, is_array, load_all
+from tinygraph.core.op import BY_NUMPY, EXPLAINED, Op, load_all
 from tinygraph.ops import constants, making, nanreduction, reduction, scan
 
 _PLAIN = frozenset({float, int, np.ndarray, np.float64, np.float32})

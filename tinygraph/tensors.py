@@ -11,11 +11,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygraph.core import node as nodes
+from tinygraph.core.arguments import Array, Handle, is_array
 from tinygraph.core.context import GRAD_ENABLED, HOOKS
 from tinygraph.core.errors import DTypeError, GradientError, ShapeError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node, leaf, record, wrap
-from tinygraph.core.op import Array, Handle, Op, is_array
+from tinygraph.core.op import Op
 from tinygraph.dispatch import call_function, call_ufunc, in_place, method, operator
 from tinygraph.ops import choice, constants, elementwise, index, join, linalg, matrices, reduction, scan, sorting
 from tinygraph.ops import complex as complexes

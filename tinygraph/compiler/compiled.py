@@ -16,10 +16,10 @@ from tinygraph.compiler.compare import difference
 from tinygraph.compiler.ready import Ready
 from tinygraph.compiler.recording import LOCK, RECORDING, Recording, is_recording
 from tinygraph.compiler.report import Report, measured, standalone
+from tinygraph.core.arguments import is_array
 from tinygraph.core.context import GRAD_ENABLED, WATCHES, watching
 from tinygraph.core.errors import TraceError
 from tinygraph.core.messages import here
-from tinygraph.core.op import is_array
 from tinygraph.tensors import Tensor
 
 KEPT = 8

@@ -16,10 +16,10 @@ from tinygraph.compiler.places import here
 from tinygraph.compiler.plan import Plan, Value, mapped
 from tinygraph.compiler.record import Trace
 from tinygraph.compiler.traced import Traced
+from tinygraph.core.arguments import is_array
 from tinygraph.core.context import SWITCHES
 from tinygraph.core.errors import TraceError
 from tinygraph.core.node import leaf, wrap
-from tinygraph.core.op import is_array
 from tinygraph.tensors import Tensor, tensor
 
 LOCK = threading.RLock()

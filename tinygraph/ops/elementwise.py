@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.kinds import Constant, composed
-from tinygraph.core.op import Array, op
+from tinygraph.core.op import op
 
 __all__ = ["abs", "absolute", "add", "cbrt", "deg2rad", "degrees", "divide", "divmod", "fabs", "float_power",
            "floor_divide", "fmod", "frexp", "ldexp", "mod", "modf", "multiply", "negative", "positive", "pow", "power",

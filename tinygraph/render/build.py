@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tinygraph.analysis import MISSING, Cotangents, Edge, Graph, GraphNode, drawn, one_line
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import ArgumentError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node
-from tinygraph.core.op import Array, Op
+from tinygraph.core.op import Op
 from tinygraph.render.beside import Beside, facts, flows
 from tinygraph.render.formula import Run
 from tinygraph.render.hints import Hints
