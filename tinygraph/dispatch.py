@@ -64,22 +64,6 @@ def operator(op: Op[..., Any], swapped: bool = False) -> Callable[[Any, Any], An
     return method
 
 
-def in_place(op: Op[..., Any]) -> Callable[[Any, Any], Any]:
-    """The special method of an operator that assigns, such as ``+=``."""
-    def method(self: Any, other: Any) -> Any:
-        return self._assign(op, other)
-    return method
-
-
-def method(op: Op[..., Any]) -> Callable[..., Any]:
-    """The method that is exactly NumPy's function of the same name, with the array in front."""
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return op(self, *args, **kwargs)
-    call.__name__, call.__qualname__ = op.name, f"Tensor.{op.name}"
-    call.__doc__ = f"See `tinygraph.{op.name}`."
-    return call
-
-
 def op_for(function: Any) -> Op[..., Any]:
     """The op that stands for a NumPy function; one clear sentence where there is none."""
     op = BY_NUMPY.get(function) or _named(function)

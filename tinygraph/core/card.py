@@ -37,6 +37,7 @@ class Card:
             the rules see.
         opaque: True where the forward cannot dispatch to other arrays than NumPy's.
 
+    >>> import numpy as np
     >>> import tinygraph as tg
     >>> tg.matmul.symbol
     'dot'
