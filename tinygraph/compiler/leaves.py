@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from tinygraph.compiler.places import here
 from tinygraph.compiler.plan import Value
 from tinygraph.compiler.record import Trace
 from tinygraph.compiler.traced import Traced
 from tinygraph.core.errors import TraceError
+from tinygraph.core.messages import here
 from tinygraph.core.node import Node, leaf
 from tinygraph.tensors import Tensor
 

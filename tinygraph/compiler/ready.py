@@ -10,12 +10,12 @@ import numpy as np
 
 from tinygraph.compiler.leaves import overlap
 from tinygraph.compiler.passes import optimised
-from tinygraph.compiler.places import here
 from tinygraph.compiler.program import Program
 from tinygraph.compiler.recording import LOCK, Recording, put_back
 from tinygraph.compiler.source import printed
 from tinygraph.compiler.traced import Traced
 from tinygraph.core.errors import TraceError
+from tinygraph.core.messages import here
 from tinygraph.tensors import Tensor
 
 

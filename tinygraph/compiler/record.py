@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from tinygraph.compiler.calls import BY_VALUE, MAYBE_VIEWS, SEPARATE, SHAPED_BY, STATIC, WEAK, getitem
-from tinygraph.compiler.places import here, why
+from tinygraph.compiler.places import why
 from tinygraph.compiler.plan import HERE, Step, Value, View, mapped, order_of
 from tinygraph.compiler.traced import Traced
 from tinygraph.core.errors import TraceError
+from tinygraph.core.messages import here
 from tinygraph.tensors import Tensor
 
 

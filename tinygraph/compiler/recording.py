@@ -12,13 +12,13 @@ import numpy as np
 
 from tinygraph.compiler.draws import Draws
 from tinygraph.compiler.leaves import Leaves
-from tinygraph.compiler.places import here
 from tinygraph.compiler.plan import Plan, Value, mapped
 from tinygraph.compiler.record import Trace
 from tinygraph.compiler.traced import Traced
 from tinygraph.core.arguments import is_array
 from tinygraph.core.context import SWITCHES
 from tinygraph.core.errors import TraceError
+from tinygraph.core.messages import here
 from tinygraph.core.node import leaf, wrap
 from tinygraph.tensors import Tensor, tensor
 
