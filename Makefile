@@ -27,7 +27,7 @@ help: ## list the targets
 demo: $(READY)-train ## gradient check, training and the drawn graph of the lecture's net, from nothing, into out/
 	@mkdir -p $(OUT)
 	@$(TINYGRAPH) check $(MODEL)
-	@$(TINYGRAPH) train $(MODEL) --out $(OUT)
+	@$(TINYGRAPH) train $(MODEL) --compile --out $(OUT)
 	@$(TINYGRAPH) draw $(MODEL) -o $(OUT)/graph.svg
 	@printf '\nIn %s:\n' '$(abspath $(OUT))'
 	@find '$(abspath $(OUT))' -type f | sort | sed 's/^/  /'

@@ -78,14 +78,15 @@ def versions() -> dict[str, str]:
 
 
 def blas() -> str:
-    """Which BLAS NumPy runs, with the kernels that it chose where threadpoolctl can be asked."""
+    """Which BLAS NumPy runs, with its kernels where threadpoolctl can be asked; they may not be its own choice."""
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload, index]
     text = f"{built['name']} {built['version']}"
     if importlib.util.find_spec("threadpoolctl"):
         import threadpoolctl
         kernels = {pool["architecture"] for pool in threadpoolctl.threadpool_info() if "architecture" in pool
                    and "numpy" in pool["filepath"]}
-        text += f" ({', '.join(sorted(kernels))} kernels)" if kernels else ""
+        asked = ", asked for by OPENBLAS_CORETYPE" if os.environ.get("OPENBLAS_CORETYPE") else ""
+        text += f" ({', '.join(sorted(kernels))} kernels{asked})" if kernels else ""
     return text
 
 

@@ -53,7 +53,8 @@ class PublicNames(SphinxDirective):
                 continue
             entry = [f".. autofunction:: {namespace}.{name}", ""]
             if inspect.isclass(thing):
-                entry = [f".. autoclass:: {namespace}.{name}", "   :members:", ""]
+                entry = [f".. autoclass:: {namespace}.{name}", "   :members:",
+                         "   :inherited-members: object, Exception, dict", ""]
             groups.setdefault(_home(thing), []).extend(entry)
         lines = []
         for home, entries in sorted(groups.items()):

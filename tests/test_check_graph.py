@@ -12,8 +12,9 @@ from lecture_layers import Affine, Relu, SoftmaxWithLoss
 
 import tinygraph as tg
 from models.two_layer_net import TwoLayerNet
+from tinygraph.core.arguments import Handle
 from tinygraph.core.kinds import Constant
-from tinygraph.core.op import COMPOSED, OPS, Handle, Op
+from tinygraph.core.op import COMPOSED, OPS, Op
 
 
 def leaf(values, name=None, dtype=float):

@@ -144,7 +144,7 @@ def test_an_argument_that_shares_memory_with_what_is_written_is_refused():
     for _ in range(3):
         step(np.ones(2))
     with pytest.raises(tg.TraceError, match="an argument shares memory with a tensor that the step writes into"):
-        step(w.data[::-1])
+        step(w.data[:])
     assert w.data.tolist() == [-0.5, 0.5]
 
 

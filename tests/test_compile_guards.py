@@ -87,6 +87,20 @@ def test_a_step_may_toggle_it():
     assert w.requires_grad is False
 
 
+def test_whether_a_module_is_trained_is_noticed():
+    net = tg.nn.Sequential(tg.nn.Affine(2, 4), tg.nn.Dropout(0.5))
+    step, calls = counted(net)
+    x = np.ones((3, 2))
+    kept = {step(x).data.tobytes() for _ in range(5)}
+    assert len(kept) > 1
+    net.eval()
+    assert len({step(x).data.tobytes() for _ in range(5)}) == 1
+    np.testing.assert_array_equal(step(x).data, net(x).data)
+    assert len(calls) == 4
+    net.train()
+    assert len({step(x).data.tobytes() for _ in range(5)}) > 1
+
+
 def test_no_grad_around_it_is_noticed():
     w = weight()
 

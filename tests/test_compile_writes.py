@@ -76,6 +76,8 @@ LOCAL = {
     "an array for an index": lambda a: (a.__setitem__(np.argsort(a[:, 0])[:2], a[2:]), a)[-1],
     "with leading ones": lambda a: (a.__setitem__(Ellipsis, np.ones((1, 1, 4, 3))), a.__setitem__(slice(None), [1, 2,
         3]), a)[-1],
+    "a reshaped view, whatever the layout": lambda a: (b := a * 1, v := b.reshape(-1), w := b.T.reshape(-1),
+        b.__setitem__(Ellipsis, 0.25), b.__iadd__(a), [v * 1, w * 1, b])[-1],
     "nothing": lambda a: (a[:0].__setitem__(Ellipsis, 1.0), a)[-1],
     "an integer array": lambda a: (i := a.astype(int), i.__setitem__(0, 2.9), i.__iadd__(1), i)[-1],
     "a complex one's part": lambda a: (c := a + 0j, c.imag.__setitem__(Ellipsis, 2.0), c.real.__setitem__(0, 1.0),
@@ -226,6 +228,22 @@ def test_strides_may_differ_from_call_to_call():
         return step, []
     square = np.random.default_rng(0).standard_normal((3, 3))
     both(make, *[(a,) for a in (square, square.T, square[::-1], np.asfortranarray(square), square)])
+
+
+def test_where_a_view_reshapes_depends_on_how_a_weight_lies():
+    def make():
+        memory = np.ones((3, 8))
+        w, v = tg.tensor(memory[:, ::2], name="w"), tg.tensor(np.ones((3, 4)).T, name="v")
+
+        def step(x):
+            w.data += x
+            v.data.T[...] *= 2.0
+            flat, turned = w.data.reshape(-1), v.data.T.reshape(-1)
+            w.data[0] = 5.0
+            v.data[0] = 7.0
+            return flat * 1, turned * 1
+        return step, [w, v]
+    both(make, *[(np.ones((3, 4)),)] * 4)
 
 
 def test_one_array_twice_and_nested_containers():

@@ -15,8 +15,8 @@ from tinygraph.compiler.plan import Chain
 from tinygraph.compiler.source import printed
 
 RNG = np.random.default_rng(0)
-LONG, OTHER = RNG.standard_normal((2, 70_001))
-WIDE = RNG.standard_normal((701, 100))
+LONG, OTHER = RNG.standard_normal((2, 140_001))
+WIDE = RNG.standard_normal((1_401, 100))
 
 
 def chained(function, *arrays):
@@ -56,7 +56,7 @@ def kinds(x, y):
     (lambda x, y: (np.exp(x) + 1, np.exp(y) + 1), (LONG, OTHER), [2, 2]),
     (lambda x: np.exp(x) + 1, (LONG[:100],), []),
     (lambda x: np.exp(x), (LONG,), []),
-    (lambda x: np.exp(x) + 1, (LONG[:70_000].reshape(2, -1),), []),
+    (lambda x: np.exp(x) + 1, (LONG[:140_000].reshape(2, -1),), []),
 ])
 def test_large_elementwise_calls_run_in_blocks(function, arrays, wanted):
     assert lengths(chained(function, *arrays)) == wanted
@@ -84,7 +84,7 @@ def test_an_argument_is_written_over_only_after_its_last_look():
         a = np.cumsum(x)
         b = a + y
         return np.cumsum(b), np.cumsum(b * a), np.cumsum(a - b)
-    assert printed(chained(g, LONG, OTHER)).buffers == 2 * 560_064  # only the last may take the place of a
+    assert printed(chained(g, LONG, OTHER)).buffers == 2 * 1_120_064  # only the last may take the place of a
 
 
 def test_a_chain_keeps_what_it_needs_on_its_way_in_arguments_that_die():
@@ -118,7 +118,7 @@ def state():
 def test_an_optimiser_writes_weights_and_moments_block_by_block_at_the_end():
     ours, theirs = state(), state()
     step, eager = tg.compile(adam(*ours)), adam(*theirs)
-    for x in RNG.standard_normal((5, 10, 701)):
+    for x in RNG.standard_normal((5, 10, 1_401)):
         np.testing.assert_array_equal(step(x).data, eager(x).data)
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(a.data, b.data)

@@ -283,3 +283,15 @@ def test_setitem_and_getitem_are_printed_as_python():
     assert "[1:, 0] = 2.0" in source
     assert "[0]\n" in source
     assert np.array_equal(printed(Plan((x,), (), steps, (), (result,))).load()(X)[0], X[0])
+
+
+def test_a_buffer_lies_as_numpy_would_have_laid_the_result():
+    x = np.random.default_rng(0).standard_normal((3, 4, 5))
+
+    def f(x):
+        turned = np.exp(np.transpose(x, (0, 2, 1)))
+        return np.sum(turned * turned[:1]), np.sum(np.dot(turned, turned[0].T))
+    source = printed(same_results(f, x, passes_=[passes.products])).source
+    assert source.count("np.ndarray((3, 4, 5), np.float64, _arena") == 2
+    assert source.count(".transpose((0, 2, 1))") == 2
+    assert "np.ndarray((3, 5, 5), np.float64, _arena" in source  # np.dot wants its own order

@@ -14,8 +14,9 @@ from cases import CASES
 
 import tinygraph as tg
 from models.two_layer_net import TwoLayerNet, build
+from tinygraph.core.arguments import Handle
 from tinygraph.core.kinds import Constant
-from tinygraph.core.op import COMPOSED, OPS, Handle, Op
+from tinygraph.core.op import COMPOSED, OPS, Op
 
 
 @pytest.fixture(autouse=True)

@@ -1,6 +1,7 @@
 """The formulas on the cards against the rules: read, worked out on single numbers, each must give what its rule gives.
 
-So it is for the elementwise families. What the others say, scatter(g) or a sum over an axis, is not about one element.
+So it is for the elementwise families. For products, factors and sums of matrices the formula stands here a second time,
+in NumPy. What is left, such as scatter(g), says nothing that could be worked out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import tinygraph as tg
 from tinygraph.ask.derive.tex import Atom, Fraction, Root, Script, parse
 from tinygraph.core.kinds import Constant
 from tinygraph.core.op import OPS
+from tinygraph.render.formula import parse as read
+from tinygraph.render.formula import plain as drawn
 
 special = pytest.importorskip("scipy.special", reason="SciPy is not installed: pip install 'tinygraph[scipy]'")
 
@@ -207,3 +210,99 @@ def test_a_wrong_formula_is_found_out():
     right, wrong = (Reader(parse(rf"g \odot (1 {sign} Y^2)"), letters_of(y.node) | {"g": 1.0}).all() for sign in "-+")
     assert right == pytest.approx(float(x.grad))
     assert wrong != pytest.approx(float(x.grad))
+
+
+# --- matrices ---------------------------------------------------------------------------------------------------------
+
+A, B, C = (np.random.default_rng(3).standard_normal(shape) for shape in ((3, 4), (5, 4), (4, 2)))
+E = 0.2 * A[:, :3] + np.diag([1.0, 3.0, 5.0])
+S = E @ E.T
+T = np.transpose
+
+
+def gaps(w):
+    apart = w[None] - w[:, None]
+    return np.where(apart == 0, 0, 1 / np.where(apart == 0, 1, apart))
+
+
+def half_lower(m):
+    return (np.tril(m) + np.tril(m, -1)) / 2
+
+
+def copyltu(m):
+    return np.tril(m) + T(np.tril(m, -1))
+
+
+def sym(m):
+    return (m + T(m)) / 2
+
+
+def pinv(g, y, a):
+    return -y.T @ g @ y.T + (np.eye(len(a)) - a @ y) @ g.T @ y @ y.T + y.T @ y @ g.T @ (np.eye(a.shape[1]) - y @ a)
+
+
+def svd_u(g, y, a):
+    u, s, vh = np.linalg.svd(a)
+    return u @ (2 * (gaps(s * s) * ((T(u) @ g - T(g) @ u) / 2)) @ np.diag(s)) @ vh
+
+
+def cond(g, y, a):
+    u, s, vh = np.linalg.svd(a)
+    return g / s[-1] * (np.outer(u[:, 0], vh[0]) - y * np.outer(u[:, -1], vh[-1]))
+
+
+def expm(g, y, a):
+    scipy = pytest.importorskip("scipy.linalg")
+    places, weights = np.polynomial.legendre.leggauss(30)
+    return sum(w / 2 * scipy.expm(t * a.T) @ g @ scipy.expm((1 - t) * a.T)
+               for t, w in zip((places + 1) / 2, weights, strict=True))
+
+
+def sums(i, n, term, within):
+    return [sum(term(i, j) for j in range(n) if within(i, j)) for i in range(i)]
+
+
+MATRICES = {
+    # what is computed, its arguments, what the card says, and the same in NumPy: f(g, y, *arguments) an argument
+    "inner": (np.inner, (A, B), ["∂L/∂Y · B", "(∂L/∂Y)ᵀ · A"], [lambda g, y, a, b: g @ b, lambda g, y, a, b: g.T @ a]),
+    "outer": (np.outer, (A[0], B[0]), ["∂L/∂Y · B", "(∂L/∂Y)ᵀ · A"],
+              [lambda g, y, a, b: g @ b, lambda g, y, a, b: g.T @ a]),
+    "dot": (np.dot, (A, C), ["∂L/∂Y · Bᵀ", "Aᵀ · ∂L/∂Y"], [lambda g, y, a, b: g @ b.T, lambda g, y, a, b: a.T @ g]),
+    "inv": (np.linalg.inv, (E,), ["−Yᵀ ∂L/∂Y Yᵀ"], [lambda g, y, a: -y.T @ g @ y.T]),
+    "solve": (np.linalg.solve, (E, A), ["−A⁻ᵀ ∂L/∂Y Yᵀ", "A⁻ᵀ ∂L/∂Y"],
+              [lambda g, y, a, b: -np.linalg.inv(a).T @ g @ y.T, lambda g, y, a, b: np.linalg.inv(a).T @ g]),
+    "pinv": (np.linalg.pinv, (B,), ["−Yᵀ ∂L/∂Y Yᵀ + (1 − A Y)(∂L/∂Y)ᵀ Y Yᵀ + Yᵀ Y(∂L/∂Y)ᵀ(1 − Y A)"], [pinv]),
+    "det": (np.linalg.det, (E,), ["∂L/∂Y cof A"], [lambda g, y, a: g * y * np.linalg.inv(a).T]),
+    "cholesky": (np.linalg.cholesky, (S,), ["sym(Y⁻ᵀ Φ(Yᵀ ∂L/∂Y) Y⁻¹)"], [
+        lambda g, y, a: sym(np.linalg.inv(y).T @ half_lower(y.T @ g) @ np.linalg.inv(y))]),
+    "eigvalsh": (np.linalg.eigvalsh, (S,), ["V diag(∂L/∂Y) Vᵀ"], [
+        lambda g, y, a: np.linalg.eigh(a)[1] @ np.diag(g) @ np.linalg.eigh(a)[1].T]),
+    "svdvals": (np.linalg.svdvals, (E,), ["U diag(∂L/∂Y) Vᵀ"], [
+        lambda g, y, a: np.linalg.svd(a)[0] @ np.diag(g) @ np.linalg.svd(a)[2]]),
+    "svd": (lambda a: np.linalg.svd(a)[0], (E,), ["U(diag ∂L/∂Y₁ + 2(F ⊙ skew(Uᵀ ∂L/∂Y₀)) S + …) Vᵀ"], [svd_u]),
+    "cond": (np.linalg.cond, (E,), ["1/σₙ ∂L/∂Y (u₁ v₁ᵀ − Y uₙ vₙᵀ)"], [cond]),
+    "matrix_power": (lambda a: np.linalg.matrix_power(a, 3), (E,), ["Σₖ₌₁ⁿ(Aᵀ)^(k−1) ∂L/∂Y (Aᵀ)^(n−k)"], [
+        lambda g, y, a: g @ a.T @ a.T + a.T @ g @ a.T + a.T @ a.T @ g]),
+    "expm": (tg.expm, (E,), ["∫₀¹e^(tAᵀ) ∂L/∂Y e^((1−t)Aᵀ) dt"], [expm]),
+    "cumprod": (np.cumprod, (A[0],), ["Σ_(j≥i) ∂L/∂Yⱼ Yⱼ/Aᵢ"], [
+        lambda g, y, a: sums(4, 4, lambda i, j: g[j] * y[j] / a[i], lambda i, j: j >= i)]),
+    "convolve": (np.convolve, (A[0], A[1, :2]), ["Σₙ ∂L/∂Yₙ Vₙ₋ₖ", "Σₙ ∂L/∂Yₙ Aₙ₋ₖ"], [
+        lambda g, y, a, v: sums(4, 5, lambda k, n: g[n] * v[n - k], lambda k, n: 0 <= n - k < 2),
+        lambda g, y, a, v: sums(2, 5, lambda k, n: g[n] * a[n - k], lambda k, n: 0 <= n - k < 4)]),
+    "correlate": (np.correlate, (A[0], A[1, :2]), ["Σₖ ∂L/∂Yₖ Vₙ₋ₖ*", "(Σₖ ∂L/∂Yₖ Aₙ₊ₖ)*"], [
+        lambda g, y, a, v: sums(4, 3, lambda n, k: g[k] * v[n - k], lambda n, k: 0 <= n - k < 2),
+        lambda g, y, a, v: sums(2, 3, lambda n, k: g[k] * a[n + k], lambda n, k: True)]),
+    "log_softmax": (tg.log_softmax, (A[0],), ["∂L/∂Y − exp(Y) Σ ∂L/∂Y"], [lambda g, y, z: g - np.exp(y) * g.sum()]),
+    "vector_norm": (lambda x: np.linalg.vector_norm(x, ord=3), (A[0],), ["∂L/∂Y ⊙ sign X ⊙ (|X|/Y)^(p−1)"], [
+        lambda g, y, x: g * np.sign(x) * (np.absolute(x) / y) ** 2]),
+}
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_a_formula_of_matrices_says_what_the_rule_does(name):
+    function, arguments, told, worked_out = MATRICES[name]
+    assert [drawn(read(OPS[name].formula(i))) for i in range(len(told))] == told
+    y, pull = tg.vjp(function, *arguments)
+    g = np.random.default_rng(4).standard_normal(np.shape(y))
+    for gradient, formula in zip(pull(g), worked_out, strict=True):
+        np.testing.assert_allclose(gradient, formula(g, y, *arguments), rtol=1e-9, atol=1e-11)

@@ -106,3 +106,14 @@ def test_dropout_without_effect_or_of_everything():
 def test_an_error_says_what_would_be_right(call, kind, sentence):
     with pytest.raises(kind, match=sentence):
         call()
+
+
+def test_compiled_dropout_draws_anew_from_the_same_generator():
+    x = np.ones((4, 5))
+    compiled = tg.compile(lambda x: F.dropout(tg.tensor(x), 0.5) * 2)
+    tg.random.seed(3)
+    got = [np.asarray(compiled(x).data) for _ in range(5)]
+    tg.random.seed(3)
+    for y in got:
+        assert np.array_equal(y, F.dropout(x, 0.5) * 2)
+    assert not np.array_equal(got[3], got[4])

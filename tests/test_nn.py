@@ -180,3 +180,11 @@ def test_first_weights_have_the_variance_of_their_name_and_the_dtype(init, varia
 def test_an_error_says_what_would_be_right(call, sentence):
     with pytest.raises(tg.ArgumentError, match=rf"{sentence}.*test_nn\.py"):
         call()
+
+
+def test_pytorchs_and_the_lectures_other_names_lead_to_ours():
+    assert all(hasattr(nn, name) for name in nn._HERE.values())
+    with pytest.raises(AttributeError, match="no attribute 'Linear'; it is called Affine here"):
+        nn.Linear  # noqa: B018
+    with pytest.raises(AttributeError, match=r"no attribute 'Lineal'$"):
+        nn.Lineal  # noqa: B018

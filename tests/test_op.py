@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
+from tinygraph.core.arguments import Slot
 from tinygraph.core.kinds import composed
-from tinygraph.core.op import BY_NUMPY, COMPOSED, OPS, Op, Slot, find
+from tinygraph.core.op import BY_NUMPY, COMPOSED, OPS, Op, find
 from tinygraph.testing import PROPERTIES, Case, check_op
 
 

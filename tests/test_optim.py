@@ -178,6 +178,26 @@ def test_momentum_goes_where_it_should_in_the_long_run():
     assert before - w.item() == pytest.approx(2.0, rel=1e-12)
 
 
+def test_a_weight_that_has_a_gradient_only_later_starts_to_count_then_compiled_too():
+    def make():
+        w, v = weight(np.ones(3)), weight(np.ones(3))
+        optimizer = find("adam")({"w": w, "v": v}, lr=0.1)
+
+        def step(x, both):
+            optimizer.zero_grad()
+            loss = (w * x).sum() ** 2 + ((v * x).sum() ** 2 if both else 0)
+            loss.backward()
+            optimizer.step()
+            return loss
+        return optimizer, step
+    (optimizer, eager), (other, step) = make(), make()
+    step = tg.compile(step)
+    for n in range(12):
+        assert step(np.full(3, 1.0 + n), n > 5).item() == eager(np.full(3, 1.0 + n), n > 5).item()
+    assert optimizer.state()["slots"]["missed"] == other.state()["slots"]["missed"] == {"v": 6}
+    assert optimizer.weights["v"].data.tobytes() == other.weights["v"].data.tobytes()
+
+
 @every_kind
 def test_the_array_is_written_in_place_and_the_gradient_is_not(name, settings):
     array = np.array([1.0, 2.0])

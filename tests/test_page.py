@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import re
 import struct
@@ -20,6 +21,7 @@ from tinygraph.render.html import SCRIPTS, encoded
 pytestmark = [pytest.mark.needs_browser, pytest.mark.needs_dot]
 
 ROOT = Path(__file__).parents[1]
+NOON = datetime.datetime(2026, 1, 1, 12, tzinfo=datetime.UTC)
 # Chromium's own traffic is off, so that what is counted is the page's.
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]
@@ -55,12 +57,14 @@ def visit(browser, tmp_path):
         page = context.new_page()
         page.set_default_timeout(20_000)
         if clock:
-            page.clock.install()
+            page.clock.install(time=NOON)
         page.requests = []
         page.on("request", lambda request: page.requests.append(request.url))
         listen(page)
         page.goto(path.as_uri() + hash)
         page.wait_for_selector("html[data-ready]", state="attached")
+        if clock:  # from here on time passes only where the test says so, however busy the machine is
+            page.clock.pause_at(NOON + datetime.timedelta(hours=1))
         return page
     opened.listen = listen
     yield opened

@@ -13,7 +13,7 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 import pytest
-from cases import CASES
+from cases import FAMILIES, constants
 from right_graphs import RIGHT
 
 import tinygraph as tg
@@ -211,9 +211,11 @@ def sums(op, cases):
     return None
 
 
-def test_every_question_can_be_asked_of_every_op():
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family is not constants],
+                         ids=lambda family: family.__name__.split(".")[-1])
+def test_every_question_can_be_asked_of_every_op(family):
     asked = 0
-    for name, cases in CASES.items():
+    for name, cases in family.CASES.items():
         op = core_op.OPS.get(name) or core_op.COMPOSED.get(name)
         if op is None or isinstance(op, Constant):
             continue
@@ -232,7 +234,7 @@ def test_every_question_can_be_asked_of_every_op():
             for ask in (tg.lint, tg.shadow, lambda loss: tg.profile(loss, rounds=1), tg.derive):
                 assert str(ask(loss)), name
             assert not tg.diff(tg.graph(loss), tg.graph(loss)), name
-    assert asked > 300
+    assert asked
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -248,6 +250,10 @@ PAGES = [path for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.m
          if path.name != "my-gradient-is-wrong.md"]  # which shows mistakes
 
 
+SHOWN = {"adding-an-op.md": ["wrong: times"], "README.md": ["TG203 dead branch"]}
+"""What pages show as wrong themselves; that has to be found."""
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_no_word_on_the_examples_of_the_pages(page, tmp_path, monkeypatch, ops_as_they_were):
     """They give the same under debug, and no question has anything against a loss of theirs."""
@@ -260,7 +266,9 @@ def test_no_word_on_the_examples_of_the_pages(page, tmp_path, monkeypatch, ops_a
         doctest.DocTestRunner(verbose=False, optionflags=doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE).run(
             examples, out=report.append)
     assert "DebugError" not in "".join(report)
-    assert found == []
+    shown = SHOWN.get(page.name, [])
+    assert [alarm for alarm in found if not any(mistake in alarm for mistake in shown)] == []
+    assert all(any(mistake in alarm for alarm in found) for mistake in shown)
     assert asked or page.name not in ("tutorial.md", "README.md")  # the examples were seen
 
 

@@ -15,6 +15,7 @@ import pytest
 
 import tinygraph as tg
 from models.two_layer_net import TwoLayerNet
+from tinygraph.render import formats
 from tinygraph.render.formats import DARK, LARGEST, RENDERERS, load_plugins, say_once
 from tinygraph.render.formula import Run, parse, plain
 from tinygraph.render.scene import COLOURS
@@ -528,19 +529,24 @@ def test_what_graphviz_complains_of_is_one_clear_error(tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="writes a shell script")
-def test_where_graphviz_crashes_our_own_layout_stands_in_and_says_so_once(tmp_path, monkeypatch, caplog):
+@pytest.mark.parametrize(("does", "said_of_it"), [("kill -SEGV $$", "could not write svg: "),
+                                                  ("exec /bin/sleep 60", "has not laid out 6 boxes in 0.3 s")])
+def test_where_graphviz_crashes_or_hangs_our_own_layout_stands_in_and_says_so_once(does, said_of_it, tmp_path,
+                                                                                 monkeypatch, caplog):
     dot = tmp_path / "dot"
-    dot.write_text("#!/bin/sh\n/bin/cat > /dev/null\nkill -SEGV $$\n")
+    dot.write_text(f"#!/bin/sh\n/bin/cat > /dev/null\n{does}\n")
     dot.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(formats, "PATIENCE", 0.3)
+    monkeypatch.setattr(formats, "LONG_PATIENCE", 0.3)
     say_once.cache_clear()
     for ending in ("svg", "html", "svg"):
         assert "∂" in tg.draw(affine()).render(ending).decode()
     said, = [record.getMessage() for record in caplog.records]
-    assert said.startswith("draw: Graphviz could not write svg: ")
+    assert said_of_it in said
     assert "Laid out by tinygraph itself" in said
     say_once.cache_clear()
-    with pytest.raises(tg.TinygraphError, match="could not write png"):
+    with pytest.raises(tg.TinygraphError, match=r"could not write png|in 0\.3 s"):
         tg.draw(affine()).render("png")
 
 

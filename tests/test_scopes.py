@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -118,6 +120,20 @@ def test_repeats_of_several_steps_are_folded_and_so_are_those_without_scopes():
     assert boxes(drawing, "op") == ["×", "tanh", "Σ"]
 
 
+def test_repeats_in_repeats_are_folded_too():
+    x = tg.tensor(np.ones(3), requires_grad=True, name="x")
+    y = x
+    for _ in range(4):
+        with tg.scope("block"):
+            for _ in range(5):
+                with tg.scope("layer"):
+                    for _ in range(3):
+                        y = np.tanh(y * 2)
+    drawing = tg.draw(y.sum(), fold_repeats=True)
+    assert titles(drawing) == ["block ×4", "layer ×5", "×3"]
+    assert boxes(drawing, "op") == ["×", "tanh", "Σ"]
+
+
 def test_folding_and_depth_go_together():
     drawing = tg.draw(net(12), fold_repeats=True, depth=2)
     assert titles(drawing) == ["net", "layer ×12"]
@@ -150,6 +166,25 @@ def test_a_large_graph_collapses_by_itself_by_scope_and_says_so():
     whole = tg.draw(net(LARGE // 3), collapse=False)
     assert boxes(whole, "group") == []
     assert whole.scene.note == ""
+
+
+def test_a_weight_that_many_boxes_of_a_full_picture_share_stands_beside_each():
+    y = tg.tensor(np.ones((2, 3)), name="x")
+    W = tg.tensor(np.full((3, 3), 0.1), requires_grad=True, name="W")
+    for _ in range(30):
+        with tg.scope("step"):
+            for _ in range(20):
+                y = np.tanh(y @ W)
+    loss = y.sum()
+    loss.backward()
+    drawing = tg.draw(loss)
+    assert len([text for text in boxes(drawing, "leaf", "constant") if text == "W"]) == 30
+    assert boxes(drawing, "fan") == []
+    assert len([wire for wire in drawing.scene.wires if wire.gradient and wire.target[0] == "g"]) == 59
+    told = json.loads(drawing.render("html").decode().partition('id="data">')[2].partition("</script>")[0])
+    value, = [value for value in told["values"] if value["name"] == [["W", "ib"]]]
+    assert value["whole"]
+    assert value["gradient"]["data"] == W.grad.ravel().tolist()
 
 
 def test_a_large_graph_shows_as_many_levels_as_can_be_read():

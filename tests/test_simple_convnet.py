@@ -66,6 +66,6 @@ def test_compiled_steps_are_the_eager_ones(rng):
 def test_two_epochs_of_mnist_are_985_in_1000():
     mnist = tg.data.load("mnist", dtype=np.float32)
     net = SCRIPT.model(784, 10, seed=0, dtype=np.float32)
-    train(net, mnist, tg.optim.SGD(net.params, lr=0.05, momentum=0.9), iters=1200, seed=0)
+    train(net, mnist, tg.optim.SGD(net.params, lr=0.03, momentum=0.9), iters=2400, batch_size=50, seed=0)
     assert np.mean([net.accuracy(mnist.x_test[i:i + 1000], mnist.t_test[i:i + 1000])
                     for i in range(0, 10_000, 1000)]) >= 0.985

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.context import no_grad
 from tinygraph.core.errors import ArgumentError, DTypeError, GradientError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Array
 from tinygraph.tensors import Tensor
 
 

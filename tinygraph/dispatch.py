@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Handle, is_array
 from tinygraph.core.context import GRAD_ENABLED, WATCHES, watching
 from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.kinds import Constant
 from tinygraph.core.messages import here
 from tinygraph.core.node import failed, inner, leaf
-from tinygraph.core.op import BY_NUMPY, EXPLAINED, Handle, Op, is_array, load_all
+from tinygraph.core.op import BY_NUMPY, EXPLAINED, Op, load_all
 from tinygraph.ops import constants, making, nanreduction, reduction, scan
 
 _PLAIN = frozenset({float, int, np.ndarray, np.float64, np.float32})
@@ -61,22 +62,6 @@ def operator(op: Op[..., Any], swapped: bool = False) -> Callable[[Any, Any], An
                 watch.computed(op, (x, y), value)
         return result
     return method
-
-
-def in_place(op: Op[..., Any]) -> Callable[[Any, Any], Any]:
-    """The special method of an operator that assigns, such as ``+=``."""
-    def method(self: Any, other: Any) -> Any:
-        return self._assign(op, other)
-    return method
-
-
-def method(op: Op[..., Any]) -> Callable[..., Any]:
-    """The method that is exactly NumPy's function of the same name, with the array in front."""
-    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        return op(self, *args, **kwargs)
-    call.__name__, call.__qualname__ = op.name, f"Tensor.{op.name}"
-    call.__doc__ = f"See `tinygraph.{op.name}`."
-    return call
 
 
 def op_for(function: Any) -> Op[..., Any]:

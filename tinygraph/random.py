@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array, Handle
 from tinygraph.core.errors import ArgumentError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Array, Handle
 
 __all__ = ["default_rng", "exponential", "get_state", "gumbel", "laplace", "normal", "rand", "randint", "randn",
            "seed", "set_state", "uniform"]

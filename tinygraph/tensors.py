@@ -1,4 +1,4 @@
-"""Tensor: the handle that a user holds on a node; its operators and methods, one line each; the NumPy protocols."""
+"""Tensor: the handle that a user holds on a node; its operators, one line each; the NumPy protocols."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from tinygraph.assignment import Assignable
 from tinygraph.core import node as nodes
+from tinygraph.core.arguments import Array, is_array
 from tinygraph.core.context import GRAD_ENABLED, HOOKS
 from tinygraph.core.errors import DTypeError, GradientError, ShapeError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node, leaf, record, wrap
-from tinygraph.core.op import Array, Handle, Op, is_array
-from tinygraph.dispatch import call_function, call_ufunc, in_place, method, operator
-from tinygraph.ops import choice, constants, elementwise, index, join, linalg, matrices, reduction, scan, sorting
-from tinygraph.ops import complex as complexes
-from tinygraph.ops import shape as shapes
+from tinygraph.dispatch import call_function, call_ufunc, operator
+from tinygraph.methods import Methods
+from tinygraph.ops import constants, elementwise, index, linalg
 
 _HOOK_IDS = count()
 _STORE_SUBSCR = dis.opmap["STORE_SUBSCR"]
 
 
-class Tensor(Handle):
+class Tensor(Assignable, Methods):
     """An array in the graph: a handle on the node that holds its value and where it came from.
 
     Made by `tensor` or by computing with one. It behaves as NumPy's arrays do; what is computed from a tensor that
@@ -339,154 +339,8 @@ class Tensor(Handle):
 
     __hash__ = object.__hash__
 
-    # --- assignment: a new node, and this handle stands for it ----------------------------------------------------
-
-    __iadd__ = in_place(elementwise.add)
-    __isub__ = in_place(elementwise.subtract)
-    __imul__ = in_place(elementwise.multiply)
-    __itruediv__ = in_place(elementwise.divide)
-    __ifloordiv__ = in_place(elementwise.floor_divide)
-    __imod__ = in_place(elementwise.remainder)
-    __ipow__ = in_place(elementwise.power)
-    __imatmul__ = in_place(linalg.matmul)
-    __iand__ = in_place(constants.bitwise_and)
-    __ior__ = in_place(constants.bitwise_or)
-    __ixor__ = in_place(constants.bitwise_xor)
-    __ilshift__ = in_place(constants.left_shift)
-    __irshift__ = in_place(constants.right_shift)
-
-    def _assign(self, op: Op[..., Any], other: Any) -> Tensor:
-        if self._writes_in_place():
-            result = op(self.data, other.node.value if isinstance(other, Tensor) else other)
-            self._check_fits(op, result)
-            self.data[...] = result
-            return self
-        result = op(self, other)
-        self._check_fits(op, result)
-        self._become(result if result.dtype == self.dtype else shapes.astype(result, self.dtype))
-        return self
-
-    def _become(self, result: Tensor) -> None:
-        """Stand for another value from now on; where nothing is recorded, under the name that there was."""
-        node = result.node
-        if node.op is None and self.node.name is not None:
-            node.name = self.node.name
-        self.node = node
-
-    def _check_fits(self, op: Op[..., Any], result: Array) -> None:
-        if np.shape(result) != self.shape:
-            raise ShapeError(f"{op.name} in place: the result has shape {np.shape(result)}, the tensor it is assigned "
-                             f"to {self.shape}{here()}")
-        if not np.can_cast(result.dtype, self.dtype, "same_kind"):
-            raise DTypeError(f"{op.name} in place: {result.dtype} does not fit into {self.dtype}{here()}")
-
     def __getitem__(self, key: Any) -> Tensor:
         return index.getitem(self, key)  # type: ignore[no-any-return]
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        if self._writes_in_place():
-            key = tuple(map(_value, key)) if isinstance(key, tuple) else _value(key)
-            value = _value(value)
-            index.fits(self.data, value)
-            try:
-                self.data[key] = value
-            except (ValueError, TypeError, IndexError) as error:
-                raise index.setitem.explain(error, (self.data, value), {"index": key}) from error
-        else:
-            if self.dtype.kind not in "fc" and isinstance(value, Tensor) and value.requires_grad:
-                raise DTypeError(f"setitem: {value.dtype} does not fit into {self.dtype}, where its gradient would be "
-                                 f"lost; convert one of them with astype{here()}")
-            self._become(index.setitem(self, key, value))
-
-    def _writes_in_place(self) -> bool:
-        """Whether an assignment writes into the array (a leaf under no_grad); raises where it would break a leaf."""
-        if self.node.op is not None or not self.node.requires_grad:
-            return not GRAD_ENABLED.get() and self.node.op is None
-        if GRAD_ENABLED.get():
-            raise GradientError("assigning to a leaf that requires a gradient would lose the leaf; assign under "
-                                "tg.no_grad(), through .data, or to a computed tensor such as t + 0" + here())
-        return True
-
-    def fill(self, value: Any) -> None:
-        """Replace every element by one value, as ``t[...] = value`` does."""
-        self[...] = value
-
-    def sort(self, axis: int = -1, kind: Any = None, order: Any = None, *, stable: bool | None = None) -> None:
-        """Put the elements in rising order along an axis, in place; `tinygraph.sort` gives a new tensor."""
-        self[...] = sorting.sort(self, axis, kind, order, stable=stable)
-
-    def partition(self, kth: Any, axis: int = -1, kind: Any = "introselect", order: Any = None) -> None:
-        """Move the kth smallest to its place, in place; `tinygraph.partition` gives a new tensor."""
-        self[...] = sorting.partition(self, kth, axis, kind, order)
-
-    # --- methods ------------------------------------------------------------------------------------------------
-
-    @property
-    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
-        """The axes in reverse order."""
-        return shapes.transpose(self)  # type: ignore[no-any-return]
-
-    @property
-    def mT(self) -> Tensor:  # noqa: N802 - NumPy's name
-        """The last two axes exchanged."""
-        return shapes.swapaxes(self, -1, -2)  # type: ignore[no-any-return]
-
-    @property
-    def real(self) -> Tensor:
-        """The real part."""
-        return complexes.real(self)  # type: ignore[no-any-return]
-
-    @property
-    def imag(self) -> Tensor:
-        """The imaginary part."""
-        return complexes.imag(self)  # type: ignore[no-any-return]
-
-    def reshape(self, *sizes: Any, order: Any = "C", copy: bool | None = None) -> Tensor:
-        """See `tinygraph.reshape`; the sizes may also stand one by one."""
-        shape = sizes[0] if len(sizes) == 1 else sizes
-        return shapes.reshape(self, shape, order, copy=copy)  # type: ignore[no-any-return]
-
-    def compress(self, condition: Any, axis: int | None = None) -> Tensor:
-        """See `tinygraph.compress`, whose condition comes first."""
-        return index.compress(condition, self, axis)  # type: ignore[no-any-return]
-
-    def transpose(self, *axes: Any) -> Tensor:
-        """See `tinygraph.transpose`; the axes may also stand one by one."""
-        return shapes.transpose(self, axes[0] if len(axes) == 1 else axes or None)  # type: ignore[no-any-return]
-
-    flatten = method(shapes.ravel)
-    copy = method(shapes.copy)
-    ravel = method(shapes.ravel)
-    squeeze = method(shapes.squeeze)
-    swapaxes = method(shapes.swapaxes)
-    astype = method(shapes.astype)
-    take = method(index.take)
-    choose = method(index.choose)
-    repeat = method(join.repeat)
-    diagonal = method(matrices.diagonal)
-    trace = method(matrices.trace)
-    argpartition = method(sorting.argpartition)
-    searchsorted = method(constants.searchsorted)
-    sum = method(reduction.sum)
-    mean = method(reduction.mean)
-    var = method(reduction.var)
-    std = method(reduction.std)
-    prod = method(reduction.prod)
-    cumsum = method(scan.cumsum)
-    cumprod = method(scan.cumprod)
-    max = method(reduction.max)
-    min = method(reduction.min)
-    dot = method(linalg.dot)
-    clip = method(choice.clip)
-    conj = method(complexes.conj)
-    conjugate = method(complexes.conj)
-    argmax = method(constants.argmax)
-    argmin = method(constants.argmin)
-    argsort = method(constants.argsort)
-    nonzero = method(constants.nonzero)
-    any = method(constants.any)
-    all = method(constants.all)
-    round = method(constants.round)
 
 
 class Hook:
@@ -549,7 +403,3 @@ def _wrapped(node: Node) -> Tensor:
 
 def _rebuilt(data: Array, name: str | None, requires_grad: bool) -> Tensor:
     return _wrapped(leaf(data, requires_grad, name))
-
-
-def _value(x: Any) -> Any:
-    return x.node.value if isinstance(x, Tensor) else x

@@ -50,7 +50,7 @@ def distinct(*shape):
 
 def apart(*shape):
     """Matrices whose singular values, and eigenvalues, which are real, stay well apart."""
-    return 0.3 * real(*shape) + np.eye(*shape[-2:]) * np.arange(1.5, 2 * shape[-1] + 1, 2.0)
+    return 0.2 * real(*shape) + np.eye(*shape[-2:]) * np.arange(1.5, 2 * shape[-1] + 1, 2.0)
 
 
 def regular(*shape, of=real):

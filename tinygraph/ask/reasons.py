@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array
+from tinygraph.core.arguments import Array
 
 
 def _some(condition: Any) -> bool:

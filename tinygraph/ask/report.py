@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tinygraph.analysis import Graph, GraphNode, graph
+from tinygraph.core.arguments import Handle
 from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Handle
 
 if TYPE_CHECKING:
     import networkx as nx

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygraph.analysis import one_line
+from tinygraph.core.arguments import Array, Handle
 from tinygraph.core.node import Node
-from tinygraph.core.op import Array, Handle, pick
+from tinygraph.core.op import pick
 
 STEPS = 9
 """A longer way is shown by its two ends."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import math
 import sys
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tinygraph.data import Dataset
+    from tinygraph.optim import Optimizer
     from tinygraph.tensors import Tensor
     from tinygraph.training import Script
 
@@ -93,6 +95,17 @@ def load_data(name: str | None, dtype: str) -> Dataset:
 def say(sentence: str) -> None:
     """Say something that is not the answer itself."""
     print(f"tinygraph: {sentence}", file=sys.stderr, flush=True)
+
+
+def default_lr(kind: type[Optimizer]) -> float:
+    """The learning rate where none is given: the optimiser's own; the lecture's for its own, and where there is none.
+
+    >>> from tinygraph.optim import SGD, Adam
+    >>> default_lr(SGD), default_lr(Adam)
+    (0.1, 0.001)
+    """
+    own = inspect.signature(kind).parameters["lr"].default
+    return float(own) if kind.name != "sgd" and isinstance(own, int | float) else 0.1
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from tinygraph.cli.common import add_step, add_verb, prepare
+from tinygraph.cli.common import add_step, add_verb, default_lr, prepare
 
 
 def add_compile(verbs: Any) -> None:
@@ -20,7 +20,8 @@ def add_compile(verbs: Any) -> None:
                     "python step.py")
     verb.add_argument("-o", "--output", default="step.py", metavar="FILE", help="where to; - prints it (step.py)")
     verb.add_argument("--optimizer", default="sgd", metavar="NAME", help="what turns gradients into steps (sgd)")
-    verb.add_argument("--lr", type=float, default=0.1, help="the learning rate that it is recorded with (0.1)")
+    verb.add_argument("--lr", type=float,
+                      help="the learning rate that --report runs with (0.1 for sgd, and else the optimizer's own)")
     verb.add_argument("--report", action="store_true", help="print what each line takes: time, FLOPs, bytes")
     add_step(verb)
 
@@ -31,7 +32,8 @@ def _compile(args: argparse.Namespace) -> int:
     from tinygraph.training import loss_of
 
     script, data, model = prepare(args, args.dtype)
-    optimizer = optim.find(args.optimizer)(model.params, args.lr)
+    kind = optim.find(args.optimizer)
+    optimizer = kind(model.params, default_lr(kind) if args.lr is None else args.lr)
 
     def step(x: Any, t: Any) -> Any:
         optimizer.zero_grad()

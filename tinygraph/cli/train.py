@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygraph.cli.common import add_verb, count, load_data, say, seed, warnings_told
+from tinygraph.cli.common import add_verb, count, default_lr, load_data, say, seed, warnings_told
 
 if TYPE_CHECKING:
     from tinygraph.training import Training
@@ -60,7 +59,7 @@ def _train(args: argparse.Namespace) -> int:
     script = load_script(args.script)
     kind = optim.find(args.optimizer)
     if args.lr is None:
-        args.lr = 0.1 if args.optimizer == "sgd" else inspect.signature(kind).parameters["lr"].default
+        args.lr = default_lr(kind)
     data = load_data(args.data, args.dtype)
     random.seed((args.seed, 2))  # what a step draws through tg.random, dropout say
     model = script.model(data.input_size, data.classes, seed=args.seed, dtype=args.dtype)

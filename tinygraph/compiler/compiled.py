@@ -16,10 +16,10 @@ from tinygraph.compiler.compare import difference
 from tinygraph.compiler.ready import Ready
 from tinygraph.compiler.recording import LOCK, RECORDING, Recording, is_recording
 from tinygraph.compiler.report import Report, measured, standalone
+from tinygraph.core.arguments import is_array
 from tinygraph.core.context import GRAD_ENABLED, WATCHES, watching
 from tinygraph.core.errors import TraceError
 from tinygraph.core.messages import here
-from tinygraph.core.op import is_array
 from tinygraph.tensors import Tensor
 
 KEPT = 8
@@ -86,14 +86,14 @@ class Compiled:
 
         Its ``step`` takes the arguments' arrays, then those of the tensors, which it writes in place, and a generator
         where random numbers are drawn. The checks of values (labels in range) are left out. Raises TraceError before
-        the second call, or where the program calls a Python function, such as a wrapped layer's.
+        the second call, or where the program calls a Python function.
         """
         Path(path).write_text(self.text(), encoding="utf-8")
 
     def text(self) -> str:
         """What `save` writes."""
         ready = self._latest("save")
-        return standalone(ready.program, ready.plan, f"{self._name}, compiled by tinygraph; it needs NumPy alone.")
+        return standalone(ready.program, ready.plan, f"{self._name}, compiled by tinygraph")
 
     def _latest(self, wish: str) -> Ready:
         ready = next(reversed(self._ready.values()), None)
@@ -189,17 +189,18 @@ def _flattened(x: Any, arrays: list[Any]) -> Any:
     """The arrays in nested containers, and a key for all else: the structure, shapes, dtypes, constants."""
     if type(x) is np.ndarray:
         arrays.append(x)
-        return x.shape, x.dtype
+        return x.shape, x.strides, x.dtype  # whether a reshape is a view depends on strides
     if isinstance(x, dict):
         return dict, tuple([(name, _flattened(item, arrays)) for name, item in x.items()])
     if isinstance(x, list | tuple):
         return type(x), tuple([_flattened(item, arrays) for item in x])
     if isinstance(x, Tensor):
         arrays.append(x)
-        return x.node.value.shape, x.node.value.dtype, x.node.requires_grad, Tensor
+        value = x.node.value
+        return value.shape, getattr(value, "strides", None), value.dtype, x.node.requires_grad, Tensor
     if isinstance(x, np.generic) or is_array(x):
         arrays.append(x)
-        return x.shape, x.dtype, type(x)
+        return x.shape, getattr(x, "strides", None), x.dtype, type(x)
     if isinstance(x, float | complex):
         return type(x), repr(x)  # 0.0 equals -0.0, and nan nothing
     return type(x), x if x.__hash__ is not None else _Same(x)

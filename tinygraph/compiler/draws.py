@@ -10,10 +10,10 @@ from typing import Any, Self
 import numpy as np
 
 from tinygraph import random
-from tinygraph.compiler.places import here
 from tinygraph.compiler.record import Trace
 from tinygraph.compiler.traced import Traced
 from tinygraph.core.errors import TraceError
+from tinygraph.core.messages import here
 
 
 class Draws:

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from tinygraph.compiler.places import here
 from tinygraph.compiler.plan import Value
 from tinygraph.compiler.record import Trace
 from tinygraph.compiler.traced import Traced
 from tinygraph.core.errors import TraceError
+from tinygraph.core.messages import here
 from tinygraph.core.node import Node, leaf
 from tinygraph.tensors import Tensor
 
@@ -66,6 +66,14 @@ class Leaves:
         self._after: list[tuple[Node, Any, bool]] = []
 
     def __enter__(self) -> Self:
+        try:
+            self._take_over()
+        except BaseException:  # Ctrl-C, say
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _take_over(self) -> None:
         of_array: dict[int, Traced] = {}
         for thing in gc.get_objects():
             if type(thing) is not Tensor or thing.node.op is not None:
@@ -88,7 +96,6 @@ class Leaves:
                 self.first[root] = value
             self._roots[node] = root
             node.value = root
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
                  traceback: TracebackType | None) -> None:

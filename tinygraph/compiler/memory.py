@@ -26,10 +26,11 @@ class Buffer:
         offset: Where it begins (bytes); known once the whole plan was gone through.
     """
 
-    __slots__ = ("born", "dead", "dtype", "offset", "shape")
+    __slots__ = ("born", "dead", "dtype", "offset", "order", "shape")
 
-    def __init__(self, value: Value, born: int) -> None:
+    def __init__(self, value: Value, born: int, keeps_order: bool = True) -> None:
         self.shape, self.dtype = value.shape, value.dtype
+        self.order = value.order if keeps_order else ()  # an array in another order would be walked through across
         self.born = self.dead = born
         self.offset = -1
 
@@ -114,7 +115,8 @@ class Memory:
             if operand is not None:
                 self._hand_over(operand, result)
             elif result.shape and result not in self._returned and takes_out(step):
-                self._held[result] = self.buffers[result] = Buffer(result, i)
+                keeps_order = is_elementwise(step) or step.function is astype
+                self._held[result] = self.buffers[result] = Buffer(result, i, keeps_order)
                 made.append(self._held[result])
             else:
                 self.fresh.add(result)

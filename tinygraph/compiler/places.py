@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
 from tinygraph.core.messages import INSIDE
-
-
-def here() -> str:
-    """`` (train.py:12)``, the innermost line that is the user's; empty where there is none."""
-    frame: Any = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(INSIDE):
-        frame = frame.f_back
-    return f" ({os.path.basename(frame.f_code.co_filename)}:{frame.f_lineno})" if frame is not None else ""
 
 
 def why() -> str:

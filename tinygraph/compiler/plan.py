@@ -17,12 +17,14 @@ class Value:
         shape, dtype: What it will have at every call.
         name: What the source calls it, where the user's code gave it a name.
         constant: The array itself, where it is the same at every call.
+        order: The axes as they lie in memory, that of the longest stride first; empty where they lie as they stand.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     name: str = ""
     constant: Any = None
+    order: tuple[int, ...] = ()
 
     @property
     def nbytes(self) -> int:
@@ -165,6 +167,14 @@ def is_uniform(array: Any) -> bool:
     """Whether all elements of an array are equal, bit for bit (0.0 and -0.0 differ)."""
     return bool(array.size) and bool(np.all(array == array.flat[0])) and array.tobytes() == np.full_like(
         array, array.flat[0], order="C", subok=False).tobytes()
+
+
+def order_of(array: Any) -> tuple[int, ...]:
+    """The axes of an array as they lie in memory, for `Value.order`; empty also where some do not lie apart."""
+    strides = getattr(array, "strides", ())
+    if len(strides) < 2 or array.flags.c_contiguous or 0 in strides:
+        return ()
+    return tuple(sorted(range(len(strides)), key=lambda axis: -abs(strides[axis])))
 
 
 def values_in(x: Any) -> Iterator[Value]:

@@ -10,12 +10,12 @@ import numpy as np
 
 from tinygraph.compiler.leaves import overlap
 from tinygraph.compiler.passes import optimised
-from tinygraph.compiler.places import here
 from tinygraph.compiler.program import Program
 from tinygraph.compiler.recording import LOCK, Recording, put_back
 from tinygraph.compiler.source import printed
 from tinygraph.compiler.traced import Traced
 from tinygraph.core.errors import TraceError
+from tinygraph.core.messages import here
 from tinygraph.tensors import Tensor
 
 
@@ -37,6 +37,7 @@ class Ready:
         self.guards = [(weakref.ref(handle), i, state.shape, state.dtype, requires_grad)
                        for i, (state, handles) in enumerate(zip(plan.states, recording.handles, strict=True))
                        for handle, requires_grad in handles]
+        self.switches = [(weakref.ref(thing), name, value) for thing, name, value in recording.switches]
         self.one_each = len(self.guards) == len(plan.states)
         self.known: list[Any] = [None] * len(plan.states)
         self.owners: frozenset[int] = frozenset()
@@ -46,6 +47,9 @@ class Ready:
     def fits(self) -> bool:
         """Whether the tensors are still what they were when they were recorded; a rebound array may be another."""
         known, changed = self.known, False
+        for ref, name, setting in self.switches:
+            if getattr(ref(), name, None) != setting:
+                return False
         for ref, i, shape, dtype, requires_grad in self.guards:
             handle = ref()
             if handle is None:
@@ -60,6 +64,8 @@ class Ready:
                         return self.fits()
                 if not isinstance(value, np.ndarray) or value.shape != shape or value.dtype != dtype:
                     return False
+                if known[i] is not None and value.strides != known[i].strides:
+                    return False  # whether a reshape is a view depends on it
                 known[i] = value
                 changed = True
         return not changed or self._apart()

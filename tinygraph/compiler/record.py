@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from tinygraph.compiler.calls import BY_VALUE, MAYBE_VIEWS, SEPARATE, SHAPED_BY, STATIC, WEAK, getitem
-from tinygraph.compiler.places import here, why
-from tinygraph.compiler.plan import HERE, Step, Value, View, mapped
+from tinygraph.compiler.places import why
+from tinygraph.compiler.plan import HERE, Step, Value, View, mapped, order_of
 from tinygraph.compiler.traced import Traced
 from tinygraph.core.errors import TraceError
+from tinygraph.core.messages import here
 from tinygraph.tensors import Tensor
 
 
@@ -60,7 +61,8 @@ class Trace:
         args, kwargs = self._settled(args, kwargs)
         if function in WEAK and all(isinstance(x, int | float | complex) or _is_weak(x) for x in args):
             real = real.item()
-        value = mapped(real, lambda r: Value(np.shape(r), r.dtype if hasattr(r, "dtype") else np.asarray(r).dtype))
+        value = mapped(real, lambda r: Value(np.shape(r), r.dtype if hasattr(r, "dtype") else np.asarray(r).dtype,
+                                             order=order_of(r)))
         result, shares = self._results(function, args, kwargs, real, value)
         self._note(function, args, kwargs, value, shares=shares)
         return result
@@ -174,7 +176,7 @@ class Trace:
             target[...] = result
             return target
         self._check_writable(target)
-        target.become(result.value, np.asarray(result.array))  # NumPy gives scalars for arrays of no axes
+        target.become(result.value, _laid_out(target.array, result.array))
         return target
 
     def rewrite(self, target: Any, function: Callable[..., Any], *args: Any, effect: bool = False,
@@ -191,14 +193,12 @@ class Trace:
         self._check_writable(root)
         args, kwargs = self._settled(args, kwargs)
         before = root.value
-        array = np.array(root.array, order="C")
-        view: Any = array
-        for look in target.path:
-            view = look.of(view)
-        if array.size and not np.may_share_memory(view, array):
+        array = _laid_out(root.array, root.array)
+        _made(functools.partial(function, _looked(array, target.path)), args, kwargs)
+        copied = np.empty(array.shape, array.dtype)  # as the program has it
+        if array.size and not np.may_share_memory(_looked(copied, target.path), copied):
             raise TraceError(f"the step writes through a reshaped view of an array that does not lie in one piece; "
                              f"write into the array itself{here()}")
-        _made(functools.partial(function, view), args, kwargs)
         value = Value(array.shape, array.dtype)
         self.steps.append(Step(function, (before, *mapped(args, self.noted)), mapped(kwargs, self.noted), value,
                                why(), replaces=before, path=target.path, effect=effect))
@@ -254,6 +254,25 @@ class Trace:
         return outside(x)
 
 
+def _laid_out(place: Any, array: Any) -> Any:
+    """A copy of an array that lies in memory as another does: whether a reshape is a view depends on that."""
+    if not array.size:
+        return np.array(array)
+    ends = [(n - 1) * stride for n, stride in zip(place.shape, place.strides, strict=True)]
+    low, high = sum(min(end, 0) for end in ends), sum(max(end, 0) for end in ends)
+    memory = np.empty(high - low + place.itemsize, np.uint8)
+    copied: Any = np.ndarray(place.shape, place.dtype, memory, -low, place.strides)
+    copied[...] = array
+    return copied
+
+
+def _looked(array: Any, path: tuple[View, ...]) -> Any:
+    """A view of a view of an array, and so on."""
+    for view in path:
+        array = view.of(array)
+    return array
+
+
 def outside(x: Any) -> Any:
     """What an array is to other threads while it is recorded here."""
     if not isinstance(x, Traced):
@@ -261,10 +280,7 @@ def outside(x: Any) -> Any:
     root = x if x.base is None else x.base
     if root.origin is None:
         return x.array
-    array = root.origin
-    for view in x.path:
-        array = view.of(array)
-    return array
+    return _looked(root.origin, x.path)
 
 
 def real_array(x: Any) -> Any:

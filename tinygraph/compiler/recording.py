@@ -12,13 +12,14 @@ import numpy as np
 
 from tinygraph.compiler.draws import Draws
 from tinygraph.compiler.leaves import Leaves
-from tinygraph.compiler.places import here
 from tinygraph.compiler.plan import Plan, Value, mapped
 from tinygraph.compiler.record import Trace
 from tinygraph.compiler.traced import Traced
+from tinygraph.core.arguments import is_array
+from tinygraph.core.context import SWITCHES
 from tinygraph.core.errors import TraceError
+from tinygraph.core.messages import here
 from tinygraph.core.node import leaf, wrap
-from tinygraph.core.op import is_array
 from tinygraph.tensors import Tensor, tensor
 
 LOCK = threading.RLock()
@@ -55,15 +56,18 @@ class Recording:
         rebound: The tensors that hold another array afterwards; theirs stand at the end of ``plan.outputs``.
         shape: The step's result, with an `Out` for each array among ``plan.outputs``.
         made: The tensors that it made and that are kept outside.
+        switches: The objects' switches that it looked at, and how they stood.
     """
 
     def __init__(self, function: Callable[..., Any], args: Any, kwargs: Any) -> None:
         self._trace = trace = Trace()
         self._leaves = leaves = Leaves(trace)
         self._draws = Draws(trace)
+        self.switches: list[tuple[Any, str, Any]] = []
         collecting = gc.isenabled()
         gc.disable()  # so that what the step makes stays among the youngest objects, where it is looked for after it
         RECORDING.append(threading.get_ident())
+        SWITCHES.append(self._note_switch)
         try:
             with self._draws:
                 with leaves:
@@ -81,11 +85,16 @@ class Recording:
         finally:
             trace.open = False
             RECORDING.pop()
+            SWITCHES.remove(self._note_switch)
             if collecting:
                 gc.enable()
         for t in self.made:
             t.node.value = np.array(t.node.value.array)
         del self._trace, self._draws  # they hold whatever there was
+
+    def _note_switch(self, thing: Any, name: str, value: Any) -> None:
+        if is_recording() and not any(thing is other for other, *_ in self.switches):
+            self.switches.append((thing, name, value))
 
     def _stand_in(self, x: Any, names: Iterator[str]) -> Any:
         """What the step is given for an argument: a traced array for an array."""
@@ -142,8 +151,9 @@ class Recording:
     def works_on_what(self, other: Recording) -> bool:
         """Whether another recording found the same tensors outside, and as they are now."""
         def seen(r: Recording) -> list[Any]:
-            return [(v.shape, v.dtype, [(id(t), required) for t, required in handles])
-                    for v, handles in zip(r.plan.states, r.handles, strict=True)]
+            states = [(v.shape, v.dtype, [(id(t), required) for t, required in handles])
+                      for v, handles in zip(r.plan.states, r.handles, strict=True)]
+            return [*states, *((id(thing), name, value) for thing, name, value in r.switches)]
         return seen(self) == seen(other)
 
 

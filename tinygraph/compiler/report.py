@@ -103,8 +103,10 @@ def standalone(program: Program, plan: Plan, title: str) -> str:
     zeros += ["np.random.default_rng(0)"] * draws
     bare = Program(program.prologue, ", ".join(names), kept, program.answer, {}, program.buffers)
     packages = sorted(set(re.findall(r"\bscipy\.\w+", bare.source)))
+    needs = "NumPy and SciPy" if packages else "NumPy alone"
     return "\n".join([
-        f'"""{title}', "", f"step({', '.join(names)}) gives a tuple of arrays. What it takes:", "", *rows, "",
+        f'"""{title}; it needs {needs}.', "",
+        f"step({', '.join(names)}) gives a tuple of arrays. What it takes:", "", *rows, "",
         "Run as a program, it is called once, on zeros.", '"""', "",
         *(["import base64", ""] if constants else []), "import numpy as np", *(f"import {name}" for name in packages),
         "", *(["constants = [", *(f"    {text}," for text in constants), "]"] if constants else []),

@@ -27,7 +27,7 @@ class _Printer:
         self.steps, self.sunk = _sink(plan)
         self.memory = Memory(plan, self.steps, self.sunk)
         self.spelling = Spelling()
-        self.buffers: dict[tuple[int, tuple[int, ...], np.dtype[Any]], str] = {}
+        self.buffers: dict[tuple[int, tuple[int, ...], np.dtype[Any], tuple[int, ...]], str] = {}
         self.chains: list[str] = []
 
     def program(self) -> Program:
@@ -80,8 +80,8 @@ class _Printer:
             return []
         return [f"_arena = np.empty({self.memory.size + LINE}, np.uint8)",
                 f"_arena = _arena[-_arena.ctypes.data % {LINE}:]  # from where a line of the cache begins",
-                *(f"{name} = np.ndarray({shape}, np.{dtype.name}, _arena, {offset})"
-                  for (offset, shape, dtype), name in self.buffers.items())]
+                *(f"{name} = {_array(shape, dtype, order, offset)}"
+                  for (offset, shape, dtype, order), name in self.buffers.items())]
 
     # --- one step -------------------------------------------------------------------------------------------------
 
@@ -116,7 +116,8 @@ class _Printer:
             return self.spelling.names[operand]
         if (buffer := self.memory.buffers.get(result)) is None:
             return ""
-        return self.buffers.setdefault((buffer.offset, buffer.shape, buffer.dtype), f"_b{len(self.buffers)}")
+        key = buffer.offset, buffer.shape, buffer.dtype, buffer.order
+        return self.buffers.setdefault(key, f"_b{len(self.buffers)}")
 
     def _overwrite(self, step: Step) -> list[str]:
         """A write into a part of an array: into the array itself where nobody needs it as it was."""
@@ -140,6 +141,13 @@ class _Printer:
         else:
             lines.append(spelling.call(Step(step.function, (target, *step.args[1:]), step.kwargs, None)))
         return lines
+
+
+def _array(shape: tuple[int, ...], dtype: np.dtype[Any], order: tuple[int, ...], offset: int) -> str:
+    """An array at a place of the arena, whose axes lie in a given order."""
+    lying = tuple(shape[axis] for axis in order) or shape
+    turned = f".transpose({tuple(order.index(axis) for axis in range(len(order)))})" if order else ""
+    return f"np.ndarray({lying}, np.{dtype.name}, _arena, {offset}){turned}"
 
 
 def _sink(plan: Plan) -> tuple[list[Step], dict[Value, Step]]:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from tinygraph.compiler.calls import WRITERS, astype, copy, getitem, into, setitem
-from tinygraph.compiler.places import here
 from tinygraph.compiler.plan import Value, View
 from tinygraph.core.context import GRAD_ENABLED
 from tinygraph.core.errors import TraceError
+from tinygraph.core.messages import here
 from tinygraph.tensors import Tensor
 
 METHODS = {"sum", "mean", "std", "var", "prod", "min", "max", "argmin", "argmax", "argsort", "argpartition", "cumsum",

@@ -54,6 +54,10 @@ def watching() -> Watch | None:
     return None if marks is None else marks.watch
 
 
+# Who is told that somebody looked at a switch of an object's, a module's ``training`` say: a recording, which holds for
+# that setting alone.
+SWITCHES: list[Callable[[Any, str, Any], None]] = []
+
 # Filled in by the upper floors when they are first imported: a Tensor's picture in a notebook, for one.
 HOOKS: dict[str, Callable[..., Any]] = {}
 

@@ -5,23 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tinygraph.core.arguments import Array, Handle, put_back, take_out
 from tinygraph.core.errors import GradientError, TinygraphError, UnsupportedError
 from tinygraph.core.messages import here
-from tinygraph.core.op import (
-    BY_NUMPY,
-    COMPOSED,
-    EXPLAINED,
-    OPS,
-    Array,
-    Handle,
-    Op,
-    P,
-    R,
-    Rule,
-    as_array,
-    put_back,
-    take_out,
-)
+from tinygraph.core.op import BY_NUMPY, COMPOSED, EXPLAINED, OPS, Op, P, R, Rule, as_array
 
 
 class Constant(Op[P, R]):

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygraph.core.arguments import Array, Handle
 from tinygraph.core.context import GRAD_ENABLED, HOOKS, MARKS, WATCHES, enable_grad, watching
 from tinygraph.core.errors import DTypeError, GradientError, TinygraphError
 from tinygraph.core.messages import INSIDE, here, line_of
-from tinygraph.core.op import EXPLAINED, Array, Handle, Op, as_array, pick
+from tinygraph.core.op import EXPLAINED, Op, as_array, pick
 
 SERIAL = count()
 

@@ -1,8 +1,7 @@
-"""Op: one operation's card (forward, one derivative rule an input, symbol, formula, cost), and the registry OPS.
+"""Op: an operation with its derivative rules, one an input, that can be called; and the registry OPS.
 
 An op is called with arrays or Tensors in NumPy's own signature. `Op.bind` turns the call into what a node records:
-``inputs``, the arrays in order, and ``params``, everything else by name with the defaults filled in. An array that
-sits inside a container (a list of arrays, an index) becomes an input too; a `Slot` keeps its place in the param.
+``inputs``, the arrays in order, and ``params``, everything else by name with the defaults filled in.
 """
 
 from __future__ import annotations
@@ -10,26 +9,23 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import re
 from collections.abc import Callable
 from types import CodeType
-from typing import Any, Generic, NamedTuple, NoReturn, ParamSpec, TypeAlias, TypeVar
+from typing import Any, Generic, NoReturn, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 
+from tinygraph.core.arguments import Array, Handle, is_array, put_back, take_out
+from tinygraph.core.card import Card
 from tinygraph.core.errors import (
     DTypeError,
     GradientError,
     LinAlgError,
-    MissingDependencyError,
     ShapeError,
     TinygraphError,
     UnsupportedError,
 )
 from tinygraph.core.messages import broadcast_clash, describe, here, plainly
-
-Array: TypeAlias = Any
-"""Anything that speaks the NumPy protocols: an ndarray, a Tensor, a number, a CuPy or a Dask array."""
 
 Rule: TypeAlias = Callable[..., Array]
 """rule(g, y, *inputs, *, any params by name) -> the cotangent of one input."""
@@ -58,65 +54,25 @@ _LAID_OUT = frozenset({"inputs", "params", "rules", "nested_rule", "forward", "s
 EXPLAINED = (TinygraphError, ValueError, TypeError, IndexError)
 
 
-class Handle:
-    """What a user holds: a name for a node. Tensor is the one kind; ops know it only by this face."""
-
-    __slots__ = ("node",)
-    node: Any
-
-    def apply(self, op: Op[..., Any], inputs: tuple[Any, ...], params: dict[str, Any] | None) -> Any:
-        """Run ``op`` and record it where a gradient may flow; `tinygraph.core.node` does the work."""
-        raise NotImplementedError  # pragma: no cover - every handle has its own
-
-
 # What NumPy gives to every ufunc, with the values that ask for nothing; and what to do instead of the others.
 _UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True, "signature": None, "out": None}
 _INSTEAD = {"where": ": it leaves elements undefined; choose them with np.where",
             "out": ": an array cannot hold what a tensor remembers; assign the result instead"}
 
 
-_COTANGENT = r"(?<![A-Za-z\\])g(?:_([0-9a-z]))?(\^)?(?![A-Za-z])"
-
-
-def _spelt_out(found: re.Match[str]) -> str:
-    index, script = found.groups()
-    tex = rf"\frac{{\partial L}}{{\partial Y{f'_{index}' if index else ''}}}"
-    return rf"\left({tex}\right)^" if script else tex
-
-
-class Slot(NamedTuple):
-    """The place, inside a param, of the array that is the node's input number ``position``."""
-
-    position: int
-
-
-class Op(Generic[P, R]):
+class Op(Card, Generic[P, R]):
     """One operation. Call it like the NumPy function it stands for; read its card from its attributes.
 
     Attributes:
-        name: The key in OPS, which is the function's own name.
         rules: One vjp rule an input, None where the op is not differentiable in it.
-        symbol: What the circle of the diagram shows.
-        tex: The formulas of the backward arrows, one an input, in TeX; may be empty. See `formula`.
-        flops: f(y, *inputs, **params) -> floating-point operations of one forward, or None.
-        stands_for: The functions that this op stands for in the NumPy protocols; one of another package, which may
-            not be installed, by its dotted name.
-        validate: Checks the values of real inputs before each call; raises one clear sentence.
-        mismatch: f(*inputs) -> the sentence that says why these shapes do not fit.
-        outputs, hidden: How many arrays the forward returns (0: one, bare), and how many of them, at the end, only
-            the rules see.
-        opaque: True where the forward cannot dispatch to other arrays than NumPy's.
+        inputs, params: The names of the arguments that are arrays in order, and of all others.
 
     >>> import tinygraph as tg
-    >>> tg.matmul.symbol
-    'dot'
-    >>> tg.matmul.flops(np.ones((2, 4)), np.ones((2, 3)), np.ones((3, 4)))
-    48
+    >>> tg.matmul.inputs, tg.reshape.params
+    (('x', 'w'), ('shape', 'order', 'copy'))
     """
 
-    __name__: str
-    __qualname__: str
-    inputs: tuple[str, ...]
+    function: Callable[P, R]
     params: tuple[str, ...]
     rules: tuple[Rule | None, ...]
     nested_rule: Rule | None
@@ -125,22 +81,9 @@ class Op(Generic[P, R]):
     total: bool
 
     def __init__(self, function: Callable[P, R], *, vjp: tuple[Rule | None, ...] | dict[str, Rule | None],
-                 symbol: str | None = None, numpy: Any = (), tex: tuple[str, ...] = (),
-                 flops: Callable[..., int] | None = None, nested: str | None = None,
-                 validate: Callable[..., None] | None = None, mismatch: Callable[..., str] | None = None,
-                 outputs: int = 0, hidden: int = 0, result: Callable[..., Any] | None = None,
-                 opaque: bool = False) -> None:
-        # What functools.update_wrapper does, at a third of its cost: there are hundreds of ops to import.
-        self.__name__ = self.__qualname__ = function.__name__
-        self.__module__ = getattr(function, "__module__", __name__)  # a ufunc has none
-        self.__doc__, self.__wrapped__ = function.__doc__, function
-        self.name = function.__name__
-        self.function = function
-        self.symbol = symbol if symbol is not None else self.name
-        self.stands_for = numpy if isinstance(numpy, tuple) else (numpy,)
-        self._tex, self.flops, self.validate, self.mismatch = tex, flops, validate, mismatch
-        self.outputs, self.hidden, self.result, self.opaque = outputs, hidden, result, opaque
-        self.nested, self._vjp = nested, vjp
+                 **card: Any) -> None:
+        super().__init__(function, **card)
+        self._vjp = vjp
         if isinstance(vjp, dict) and vjp and (unknown := set(vjp) - set(function.__code__.co_varnames)):
             raise TypeError(f"op {self.name}: rules for {sorted(unknown)}, which are not among its arguments "
                             f"{list(self.signature.parameters)}")
@@ -196,54 +139,6 @@ class Op(Generic[P, R]):
             if isinstance(x, Handle):  # made of a list of tensors
                 return x.apply(self, arrays, params)  # type: ignore[no-any-return]
         return self.present(self.run(arrays, params))  # type: ignore[no-any-return]
-
-    @functools.cached_property
-    def numpy(self) -> tuple[Callable[..., Any], ...]:
-        """The functions that this op stands for, those of another package imported now."""
-        return tuple(imported(f) if isinstance(f, str) else f for f in self.stands_for)
-
-    @functools.cached_property
-    def tex(self) -> tuple[str, ...]:
-        r"""The formulas of the backward arrows in TeX, as the lecture writes them.
-
-        A card writes g for the cotangent, as its rules do, which is spelt out here as ∂L/∂Y; g_0 is ∂L/∂Y_0, that of
-        the first of several outputs.
-
-        >>> import tinygraph as tg
-        >>> tg.tanh.tex
-        ('\\frac{\\partial L}{\\partial Y} \\odot (1 - Y^2)',)
-        """
-        return tuple(re.sub(_COTANGENT, _spelt_out, formula) for formula in self._tex)
-
-    def formula(self, position: int) -> str:
-        """The formula of input ``position``, or ""; all arrays inside the nested argument share one, the last."""
-        place = min(position, len(self.inputs)) if self.nested else position
-        return self.tex[place] if place < len(self.tex) else ""
-
-    @functools.cached_property
-    def letters(self) -> tuple[str, ...]:
-        """What stands for each input in the formulas: X for x and input, X_1 for x1, W for weights; or "", if unclear.
-
-        >>> import tinygraph as tg
-        >>> tg.hypot.letters, tg.where.letters
-        (('X_1', 'X_2'), ('C', 'X_1', 'X_2'))
-        """
-        found: list[str] = []
-        for name in ["x" if name == "input" else name for name in self.inputs]:
-            numbered = len(name) == 2 and name[1].isdigit()
-            alone = len(name) == 1 or (sum(other[0] == name[0] for other in self.inputs) == 1 and name[0] != "l")
-            found.append(f"{name[0].upper()}_{name[1]}" if numbered else name[0].upper() if alone else "")
-        return tuple(found)
-
-    @property
-    def signature(self) -> inspect.Signature:
-        """The arguments and their defaults, without types."""
-        signature = inspect.signature(self.function)
-        bare = [a.replace(annotation=a.empty) for a in signature.parameters.values()]
-        return signature.replace(parameters=bare, return_annotation=signature.empty)
-
-    def __repr__(self) -> str:
-        return f"<op {self.name}{self.signature}>"
 
     def __reduce__(self) -> str | tuple[Any, ...]:
         return find, (self.name,)
@@ -470,24 +365,6 @@ def pick(value: Any, index: int) -> Any:
     return value[index]
 
 
-@functools.cache
-def imported(name: str) -> Callable[..., Any]:
-    """The function that a dotted name such as ``scipy.special.erf`` stands for; its package is imported now.
-
-    Raises MissingDependencyError, which says how to install the package.
-
-    >>> imported("math.hypot")(3, 4)
-    5.0
-    """
-    module, _, function = name.rpartition(".")
-    try:
-        return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
-    except ImportError as error:
-        package = name.partition(".")[0]
-        raise MissingDependencyError(f"{name} needs {package}, which is not installed: "
-                                     f"pip install 'tinygraph[{package}]'{here()}") from error
-
-
 def as_array(x: Any) -> Any:
     """Nested lists and tuples as an ndarray, as a Tensor where there are such among them; everything else as it is."""
     if type(x) is not list and type(x) is not tuple:
@@ -496,30 +373,6 @@ def as_array(x: Any) -> Any:
         return np.array(x)
     except GradientError:  # of a Tensor that would have left the graph
         return find("array")(x)
-
-
-def is_array(x: Any) -> bool:
-    """Tell whether ``x`` is an array or a Tensor, as opposed to a number, a slice or a name."""
-    return isinstance(x, np.ndarray | Handle) or (hasattr(x, "__array_function__") and hasattr(x, "shape"))
-
-
-def take_out(value: Any, found: list[Any], offset: int) -> Any:
-    """Nested containers with a Slot in the place of each array; the arrays go to ``found``."""
-    if type(value) is list or type(value) is tuple:
-        return type(value)(take_out(item, found, offset) for item in value)
-    if is_array(value) or isinstance(value, np.generic):  # what a 0-d tensor holds
-        found.append(value)
-        return Slot(offset + len(found) - 1)
-    return value
-
-
-def put_back(value: Any, values: tuple[Any, ...]) -> Any:
-    """Nested containers with the arrays in the places of their Slots."""
-    if type(value) is Slot:
-        return values[value.position]
-    if type(value) is list or type(value) is tuple:
-        return type(value)(put_back(item, values) for item in value)
-    return value
 
 
 def _keywords(rule: Rule) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, is_array
+from tinygraph.core.arguments import Array, is_array
 
 FACTOR = -2
 """What dout is multiplied by, to see whether the gradients follow: exact in binary, and negative to tell |dout|."""

@@ -8,9 +8,10 @@ from __future__ import annotations
 import numpy as np
 
 from tinygraph import random
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import ArgumentError, ShapeError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Array, as_array
+from tinygraph.core.op import as_array
 from tinygraph.ops.conv import conv2d
 from tinygraph.ops.elementwise import relu, sigmoid
 from tinygraph.ops.linalg import affine

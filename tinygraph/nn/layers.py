@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import ArgumentError, ShapeError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Array
 from tinygraph.nn import functional as F  # noqa: N812 - PyTorch's users know it by this name
 from tinygraph.nn.initial import Initializer, he_normal
 from tinygraph.nn.module import Module

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from tinygraph.core.context import scope
+from tinygraph.core.context import SWITCHES, scope
 from tinygraph.core.errors import ArgumentError, StateError
 from tinygraph.core.messages import here
 from tinygraph.tensors import Tensor
@@ -38,16 +38,27 @@ class Module:
     """
 
     name: str = ""
-    training: bool = True
+    _training: bool = True
 
-    def forward(self, *inputs: Any) -> Any:
+    @property
+    def training(self) -> bool:
+        """Whether it is being trained."""
+        for note in SWITCHES:
+            note(self, "_training", self._training)
+        return self._training
+
+    @training.setter
+    def training(self, mode: bool) -> None:
+        self._training = mode
+
+    def forward(self, *inputs: Any, **keywords: Any) -> Any:
         """What a call computes; each module has its own."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(self, ...), which says what a call computes")
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **keywords: Any) -> Any:
         """Compute `forward`, in the module's scope."""
         with scope(self.name or type(self).__name__):
-            return self.forward(*inputs)
+            return self.forward(*inputs, **keywords)
 
     def __setattr__(self, name: str, value: Any) -> None:
         for key, part in _parts(name, value):
@@ -225,9 +236,8 @@ class Sequential(Module):
         layer.name = layer.name or name
         self.layers[name] = layer
 
-    def forward(self, *inputs: Any) -> Any:
+    def forward(self, x: Any) -> Any:
         """Each layer on what the one before gave."""
-        x, *rest = inputs
         for layer in self.layers.values():
-            x, rest = layer(x, *rest), []
+            x = layer(x)
         return x

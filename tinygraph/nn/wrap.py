@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array, Handle, is_array
 from tinygraph.core.context import no_grad
 from tinygraph.core.errors import ArgumentError, GradientError, UnsupportedError
 from tinygraph.core.messages import describe, here
 from tinygraph.core.node import Node
-from tinygraph.core.op import Array, Handle, Op, as_array, is_array
+from tinygraph.core.op import Op, as_array
 from tinygraph.differences import numerical_gradient, random_direction, step_for
 from tinygraph.nn import faults
 from tinygraph.nn.faults import Gradients, same

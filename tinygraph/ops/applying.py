@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array, is_array
 from tinygraph.core.kinds import composed
-from tinygraph.core.op import Array, as_array, is_array
+from tinygraph.core.op import as_array
 from tinygraph.ops.index import getitem, setitem
 from tinygraph.ops.join import stack, unstack
 

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, imported, op
+from tinygraph.core.arguments import Array
+from tinygraph.core.card import imported
+from tinygraph.core.op import op
 
 __all__ = ["i0", "sinc"]
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import UnsupportedError
-from tinygraph.core.op import Array, op
+from tinygraph.core.op import op
 
 __all__ = ["clip", "copysign", "fmax", "fmin", "heaviside", "maximum", "minimum", "nan_to_num", "where"]
 

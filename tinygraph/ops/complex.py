@@ -10,7 +10,8 @@ import math
 
 import numpy as np
 
-from tinygraph.core.op import Array, op
+from tinygraph.core.arguments import Array
+from tinygraph.core.op import op
 
 __all__ = ["angle", "conj", "conjugate", "imag", "real", "real_if_close"]
 

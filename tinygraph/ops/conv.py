@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import ShapeError
-from tinygraph.core.op import Array, op
+from tinygraph.core.op import op
 
 __all__ = ["col2im", "conv2d", "im2col"]
 

@@ -20,7 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, op
+from tinygraph.core.arguments import Array
+from tinygraph.core.op import op
 from tinygraph.ops.linalg import adjoint, named, turned
 from tinygraph.ops.solving import solve
 
@@ -252,7 +253,7 @@ def _svd_cost(y: Any, a: Array, compute_uv: Any = False, **params: Any) -> int:
 
 
 @op(symbol="SVD", numpy=np.linalg.svd, outputs=3, result=named(np.linalg.svd), flops=_svd_cost,
-    tex=(r"U (\operatorname{diag} g_1 + (F \odot \operatorname{skew}(U^\top g_0)) S + \dots) V^\top",),
+    tex=(r"U (\operatorname{diag} g_1 + 2 (F \odot \operatorname{skew}(U^\top g_0)) S + \dots) V^\top",),
     vjp=(_svd_da,))
 def svd(a: Array, full_matrices: bool = True, compute_uv: Any = True, hermitian: bool = False) -> Any:
     """Singular values s, falling, and vectors: a = u[..., :k] diag(s) vh[..., :k, :], with k = min(m, n).

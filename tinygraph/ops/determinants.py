@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.kinds import Constant
-from tinygraph.core.op import Array, op
+from tinygraph.core.op import op
 from tinygraph.ops.linalg import adjoint, named, turned
 from tinygraph.ops.solving import inv
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, op
+from tinygraph.core.arguments import Array
+from tinygraph.core.op import op
 from tinygraph.ops.join import places_of, shape_of
 
 __all__ = ["einsum"]

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.kinds import Constant, composed
-from tinygraph.core.op import Array, op
+from tinygraph.core.op import op
 
 __all__ = ["abs", "absolute", "add", "cbrt", "deg2rad", "degrees", "divide", "divmod", "fabs", "float_power",
            "floor_divide", "fmod", "frexp", "ldexp", "mod", "modf", "multiply", "negative", "positive", "pow", "power",
@@ -283,9 +284,10 @@ def sigmoid(x: Array) -> Array:
     >>> sigmoid(0.0)
     np.float64(0.5)
     """
-    below = np.real(x) < 0
-    e = np.exp(np.where(below, x, -x) if np.iscomplexobj(x) else -np.absolute(x))  # never above 1
-    return np.where(below, e, 1) / (1 + e)
+    is_complex = np.iscomplexobj(x)
+    above = np.real(x) >= 0 if is_complex else x >= 0
+    e = np.exp(np.where(above, -x, x) if is_complex else -np.absolute(x))  # never above 1
+    return np.where(above, 1, e) / (1 + e)
 
 
 BITS = {np.dtype(np.float16): np.int16, np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, op
+from tinygraph.core.arguments import Array
+from tinygraph.core.op import op
 
 fftfreq = np.fft.fftfreq
 rfftfreq = np.fft.rfftfreq

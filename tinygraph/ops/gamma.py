@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
+from tinygraph.core.card import imported
 from tinygraph.core.kinds import composed
-from tinygraph.core.op import Array, imported, op
+from tinygraph.core.op import op
 from tinygraph.ops.special import xlog1py, xlogy
 
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from tinygraph.core.arguments import Array, Handle, is_array
 from tinygraph.core.errors import DTypeError
 from tinygraph.core.kinds import composed
-from tinygraph.core.op import Array, Handle, as_array, is_array, op
+from tinygraph.core.op import as_array, op
 
 __all__ = ["choose", "compress", "delete", "extract", "getitem", "insert", "resize", "scatter_add", "select", "setitem",
            "take", "take_along_axis"]

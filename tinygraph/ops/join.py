@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array, is_array
 from tinygraph.core.errors import ArgumentError
 from tinygraph.core.kinds import composed
 from tinygraph.core.messages import here
-from tinygraph.core.op import Array, as_array, is_array, op
+from tinygraph.core.op import as_array, op
 from tinygraph.ops.index import scatter_add
 from tinygraph.ops.shape import atleast_3d
 

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import ArgumentError, DTypeError, ShapeError
-from tinygraph.core.op import Array, op
+from tinygraph.core.op import op
 
 __all__ = ["cross_entropy_error", "log_softmax", "softmax", "softmax_with_loss"]
 

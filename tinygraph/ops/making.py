@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array, Handle, is_array
 from tinygraph.core.kinds import composed, constant
-from tinygraph.core.op import Array, Handle, is_array, op
+from tinygraph.core.op import op
 from tinygraph.ops.join import stack
 
 __all__ = ["arange", "array", "asanyarray", "asarray", "ascontiguousarray", "broadcast_shapes", "empty", "eye", "full",

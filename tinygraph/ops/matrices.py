@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.kinds import composed
-from tinygraph.core.op import Array, as_array, op
+from tinygraph.core.op import as_array, op
 from tinygraph.ops.index import scatter_add
 
 __all__ = ["corrcoef", "cov", "cross", "diag", "diagflat", "diagonal", "kron", "trace", "tril", "triu", "vander"]

@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, imported, op
+from tinygraph.core.arguments import Array
+from tinygraph.core.card import imported
+from tinygraph.core.op import op
 from tinygraph.ops.linalg import adjoint, turned
 
 

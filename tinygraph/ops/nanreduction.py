@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, Rule, op
+from tinygraph.core.arguments import Array
+from tinygraph.core.op import Rule, op
 from tinygraph.ops.reduction import extreme_da, given, mean_da, opposite, prod_da, std_da, sum_da, var_da
 
 __all__ = ["nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar"]

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, op
+from tinygraph.core.arguments import Array
+from tinygraph.core.op import op
 from tinygraph.ops.linalg import turned
 from tinygraph.ops.reduction import spread
 

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array, is_array
 from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.kinds import composed
-from tinygraph.core.op import Array, as_array, is_array
+from tinygraph.core.op import as_array
 from tinygraph.ops.index import getitem, scatter_add
 
 __all__ = ["pad"]

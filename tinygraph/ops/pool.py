@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, op
+from tinygraph.core.arguments import Array
+from tinygraph.core.op import op
 from tinygraph.ops.conv import Pair, Window, channels_last, col2im, pair, placed, window
 
 __all__ = ["avg_pool2d", "gather_at_max", "max_pool2d", "spread_to_max"]

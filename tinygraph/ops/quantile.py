@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, Rule, op
+from tinygraph.core.arguments import Array
+from tinygraph.core.op import Rule, op
 from tinygraph.ops.index import scatter_add
 from tinygraph.ops.reduction import lined_up
 

@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import ArgumentError, ShapeError
 from tinygraph.core.kinds import composed
-from tinygraph.core.op import Array, as_array, op
+from tinygraph.core.op import as_array, op
 from tinygraph.ops.scan import delayed
 
 __all__ = ["amax", "amin", "average", "logsumexp", "max", "mean", "min", "prod", "ptp", "std", "sum", "trapezoid",

@@ -8,10 +8,11 @@ from typing import Any, Protocol, overload
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from tinygraph.core.arguments import Array, Handle, is_array
 from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.kinds import composed
 from tinygraph.core.messages import here
-from tinygraph.core.op import Array, Handle, as_array, is_array, op
+from tinygraph.core.op import as_array, op
 from tinygraph.ops.index import scatter_add
 
 __all__ = ["diff", "ediff1d", "gradient", "interp", "unwrap"]

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import ArgumentError
 from tinygraph.core.kinds import composed
-from tinygraph.core.op import Array, as_array, op
+from tinygraph.core.op import as_array, op
 
 __all__ = ["cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "nancumprod", "nancumsum"]
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.kinds import composed
-from tinygraph.core.op import Array, as_array, op
+from tinygraph.core.op import as_array, op
 
 __all__ = ["astype", "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to", "copy",
            "expand_dims", "flip", "fliplr", "flipud", "matrix_transpose", "moveaxis", "ravel", "reshape", "roll",

@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.kinds import composed
-from tinygraph.core.op import Array, op
+from tinygraph.core.op import op
 from tinygraph.ops.linalg import adjoint, turned
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.kinds import constant
-from tinygraph.core.op import Array, op
+from tinygraph.core.op import op
 from tinygraph.ops.index import take_along_axis
 
 __all__ = ["argpartition", "argwhere", "bincount", "digitize", "flatnonzero", "histogram", "histogram_bin_edges",

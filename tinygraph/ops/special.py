@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
+from tinygraph.core.card import imported
 from tinygraph.core.kinds import Constant, composed
-from tinygraph.core.op import Array, as_array, imported, op
+from tinygraph.core.op import as_array, op
 from tinygraph.ops import loss, reduction
 
 ROOT_PI, ROOT_2_PI, ROOT_HALF = math.sqrt(math.pi), math.sqrt(2 * math.pi), math.sqrt(0.5)

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.kinds import composed, constant
-from tinygraph.core.op import Array
 from tinygraph.ops import linalg
 
 matrix_rank = constant(np.linalg.matrix_rank, "How many singular values of a matrix are not zero to rounding.")

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.core.op import Array, op
+from tinygraph.core.arguments import Array
+from tinygraph.core.op import op
 from tinygraph.ops.elementwise import sigmoid
 
 __all__ = ["acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh",

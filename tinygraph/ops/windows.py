@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import UnsupportedError
-from tinygraph.core.op import Array, op
+from tinygraph.core.op import op
 from tinygraph.ops.index import scatter_add
 
 __all__ = ["convolve", "correlate", "overlap_add", "sliding_window_view"]

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from tinygraph.core.op import Array
+from tinygraph.core.arguments import Array
 from tinygraph.optim.base import Optimizer, Weights, at_least_zero, below_one, register
 from tinygraph.tensors import Tensor
 

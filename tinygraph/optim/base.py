@@ -9,8 +9,8 @@ from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import ArgumentError, GradientError, StateError
-from tinygraph.core.op import Array
 from tinygraph.tensors import Tensor, tensor
 
 Weights = Mapping[str, Tensor] | Iterable[Tensor]

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import ArgumentError
-from tinygraph.core.op import Array
 from tinygraph.optim.base import Optimizer, Weights, at_least_zero, register
 from tinygraph.tensors import Tensor
 

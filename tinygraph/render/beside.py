@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinygraph.analysis import Cotangents, Edge, GraphNode
+from tinygraph.core.arguments import Array
 from tinygraph.core.node import Node
-from tinygraph.core.op import Array
 from tinygraph.render.formula import Formula, Fraction, Run, plain
 from tinygraph.render.naming import Names, summed
 from tinygraph.render.scene import Lines

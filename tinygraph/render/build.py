@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tinygraph.analysis import MISSING, Cotangents, Edge, Graph, GraphNode, drawn, one_line
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import ArgumentError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node
-from tinygraph.core.op import Array, Op
+from tinygraph.core.op import Op
 from tinygraph.render.beside import Beside, facts, flows
 from tinygraph.render.formula import Run
 from tinygraph.render.hints import Hints
@@ -21,6 +22,9 @@ from tinygraph.render.rows import leading, rows
 from tinygraph.render.scene import LARGE, READABLE, SHOW, SMALL, Box, Group, Lines, Scene, Wire
 from tinygraph.render.text import Text, constant, literal, printed
 from tinygraph.render.view import Collapse, View, view
+
+SHARED = 8
+"""In a full picture a leaf that more boxes use stands beside each of them, or its wires would be all that is seen."""
 
 
 class Origin(NamedTuple):
@@ -264,6 +268,11 @@ class _Builder:
         wires = [*ends.values(), []] if leaves else [*ends.values()]
         if len(wires) == 1:
             self._wire(node, out, home, f"w{mark}", wires[0])
+        elif self.seen.crowded and node.op is None and len(wires) > SHARED:
+            for number, edges in enumerate(wires):
+                if number:
+                    self._add(f"{home}_{number}", "constant", (self._text(out).runs,), node.id, f"#{node.id} again", -1)
+                self._wire(node, out, f"{home}_{number}" if number else home, f"w{mark}b{number}", edges)
         elif wires:
             gradient = (self.backward and any(map(flows, self.uses[out]))) or (leaves and out.requires_grad)
             self._add(f"f{mark}", "fan", (), node.id)

@@ -223,15 +223,15 @@ def _sides(scene: Scene) -> dict[str, _Sides]:
 
 def _entries(scene: Scene, sides: dict[str, _Sides]) -> dict[str, tuple[str, str]]:
     """By a side input's wire: where on its op its two lines end; those from below in order from left to right."""
-    circles = {box.id for box in scene.boxes if box.id in sides and circle(box.text)}
+    portless = {box.id for box in scene.boxes if box.id in sides and (box.kind == "group" or circle(box.text))}
     entries = {}
     for target, (above, _, below) in sides.items():
-        entries.update({wire.id: (f"{target}:{'nw' if target in circles else 'n'}", "") for wire in above})
+        entries.update({wire.id: (f"{target}:{'nw' if target in portless else 'n'}", "") for wire in above})
         count = 0
         for wire in below:
             ends = []
             for _ in range(1 + wire.gradient):
-                ends.append(f"{target}:{('sw', 's', 'se')[min(count, 2)]}" if target in circles
+                ends.append(f"{target}:{('sw', 's', 'se')[min(count, 2)]}" if target in portless
                             else f"{target}:p{count}:s")
                 count += 1
             entries[wire.id] = (ends[0], ends[-1])

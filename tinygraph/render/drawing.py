@@ -13,10 +13,10 @@ from typing import Any
 
 import tinygraph.render.html  # noqa: F401 - registers the page
 from tinygraph.analysis import Graph, graph
+from tinygraph.core.arguments import Array, Handle
 from tinygraph.core.context import HOOKS
 from tinygraph.core.errors import ArgumentError, MissingDependencyError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Array, Handle
 from tinygraph.render import exports, html, mermaid  # noqa: F401 - their formats register themselves
 from tinygraph.render.build import Origin, picture
 from tinygraph.render.dot import dot

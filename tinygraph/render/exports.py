@@ -18,10 +18,11 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from tinygraph.analysis import Cotangents, Graph, GraphNode, Outline, drawn, graph, one_line
+from tinygraph.core.arguments import Array, Handle
 from tinygraph.core.errors import DataError, GradientError, UnsupportedError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node
-from tinygraph.core.op import Array, Handle, Op, Rule, find, pick
+from tinygraph.core.op import Op, Rule, find, pick
 from tinygraph.render.build import Origin
 from tinygraph.render.formats import renderer
 from tinygraph.render.text import printed

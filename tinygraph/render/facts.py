@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.analysis import MISSING, GraphNode, Outline, one_line
-from tinygraph.core.op import Array
+from tinygraph.core.arguments import Array
 from tinygraph.render.formula import Formula, Fraction, Run
 from tinygraph.render.metrics import typeset
 from tinygraph.render.text import PRINTED, Text, printed

@@ -10,6 +10,8 @@ import functools
 import html
 import logging
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -21,7 +23,7 @@ from tinygraph.render.svg import svg as svg_without_graphviz
 
 
 class LayoutError(TinygraphError):
-    """Graphviz is there and failed, as it does on some dense graphs."""
+    """Graphviz is there and failed, as it does on some dense graphs, or takes too long."""
 
 
 Renderer: TypeAlias = Callable[[Any], bytes]
@@ -32,6 +34,9 @@ RENDERERS: dict[str, Renderer] = {}
 
 WHOLE: set[str] = set()
 """The endings of the formats that need the graph as well, and so take the `Drawing`."""
+
+PATIENCE, LONG_PATIENCE = 10, 300
+"""So many seconds Graphviz may take where tinygraph can stand in for it, and where it cannot."""
 
 LARGEST = 2000
 """No picture with more boxes is laid out in a time that a person would wait for."""
@@ -123,8 +128,21 @@ def as_svg(scene: Scene) -> bytes:
     svg = re.sub(r"<!--.*?-->\n?|<title>[^<]*</title>\n", "", svg, flags=re.S)
     # A browser takes "transparent" for a stroke, other readers of SVG 1.1 fail at it.
     svg = svg.replace(f' font-family="{FONT}"', "").replace('stroke="transparent"', 'stroke="none"')
+    svg = _CELL.sub(_joined, svg)
     head = f'role="img" font-family="{FAMILY}">\n<title>{html.escape(scene.title)}</title>'
     return re.sub(r"(<svg\b[^>]*)>", lambda tag: f"{tag[1]} {head}\n<style>{style}</style>", svg, count=1).encode()
+
+
+_CELL = re.compile(r'points="(-?[\d.]+),(-?[\d.]+) \1,(-?[\d.]+) (-?[\d.]+),\3 \4,\2 \1,\2"')
+
+
+def _joined(cell: re.Match[str]) -> str:
+    """A cell one point high, which goes on with a line that Graphviz ends a point before it, up to that line's end."""
+    left, low, high, right = map(float, cell.groups())
+    if abs(high - low) != 1:
+        return cell[0]
+    left, right = left - 1, right + 1
+    return f'points="{left:g},{low:g} {left:g},{high:g} {right:g},{high:g} {right:g},{low:g} {left:g},{low:g}"'
 
 
 def _themed(source: str, scene: Scene) -> str:
@@ -165,19 +183,24 @@ def say_once(problem: str) -> None:
 
 
 def graphviz(scene: Scene, format: str) -> bytes:
-    """Have Graphviz lay out and print a scene; MissingDependencyError says how to install it where it is missing."""
+    """Have Graphviz lay out and print a scene, without a shell.
+
+    Raises MissingDependencyError, which says how to install it, and LayoutError where it fails or takes too long.
+    """
     check_size(scene)
-    try:
-        from graphviz import CalledProcessError, ExecutableNotFound, Source
-    except ImportError as error:
-        raise MissingDependencyError("draw: pictures need the package graphviz: pip install graphviz") from error
-    try:
-        return bytes(Source(_themed(dot(scene, PAPER), scene)).pipe(format=format, quiet=True))
-    except ExecutableNotFound as error:
+    program = shutil.which("dot")
+    if program is None:
         raise MissingDependencyError(
             "draw: pictures need Graphviz's program dot, which is not installed: sudo apt install graphviz (Debian, "
             "Ubuntu), brew install graphviz (macOS) or winget install graphviz (Windows); .source and "
-            '.save("graph.dot") work without it, and .save("graph.svg") in a plainer layout') from error
-    except CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip().partition("\n")[0] if error.stderr else str(error)
+            '.save("graph.dot") work without it, and .save("graph.svg") in a plainer layout')
+    source = _themed(dot(scene, PAPER), scene).encode()
+    limit = PATIENCE if format == "svg" else LONG_PATIENCE
+    try:
+        done = subprocess.run([program, f"-T{format}"], input=source, capture_output=True, check=True, timeout=limit)
+    except subprocess.TimeoutExpired as error:
+        raise LayoutError(f"draw: Graphviz has not laid out {len(scene.boxes):,} boxes in {limit} s") from error
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip().partition("\n")[0] or str(error)
         raise LayoutError(f"draw: Graphviz could not write {format}: {said}") from error
+    return done.stdout

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from tinygraph.core.op import Handle
+from tinygraph.core.arguments import Handle
 
 Arrow: TypeAlias = Handle | tuple[Handle, Handle]
 """A tensor, or (a tensor, the one computed from it): the whole gradient, or what comes back along one use."""

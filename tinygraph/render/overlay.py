@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from tinygraph.analysis import Cotangents, Edge, Graph, GraphNode, one_line
+from tinygraph.core.arguments import Array, Handle
 from tinygraph.core.errors import ArgumentError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Array, Handle
 from tinygraph.render.scene import Box, Legend, Scene
 from tinygraph.render.text import number
 

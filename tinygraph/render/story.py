@@ -13,8 +13,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from tinygraph.analysis import Cotangents, Edge, GraphNode, drawn, one_line
+from tinygraph.core.arguments import Array
 from tinygraph.core.node import Node
-from tinygraph.core.op import Array, Op
+from tinygraph.core.op import Op
 from tinygraph.render.beside import flows
 from tinygraph.render.build import Origin
 from tinygraph.render.facts import array, in_line, in_pieces, made

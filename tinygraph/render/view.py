@@ -303,6 +303,9 @@ def _fold(seen: View) -> None:
             block.inner = inner
             block.members = [unit for unit in kept if not isinstance(unit, Block)]
         stack += [unit for unit in inner if not unit.closed]
+    for place, model_id in enumerate(seen.shown):  # a repeat in a repeat: its counterpart is folded as well
+        if model_id is not None and model_id < place:
+            seen.shown[place] = seen.shown[model_id]
 
 
 def _repeated(seen: View, parent: Block | None, units: list[_Unit], repeats: int) -> Block:

@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Array, as_array
+from tinygraph.core.op import as_array
 from tinygraph.ops.gamma import betainc, betaln, gammainc, gammaincc, gammaln, stdtr
 from tinygraph.ops.special import log_ndtr, ndtr, xlog1py, xlogy
 from tinygraph.scipy.vectors import dirichlet, multivariate_normal

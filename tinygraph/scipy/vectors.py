@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import ShapeError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Array, as_array
+from tinygraph.core.op import as_array
 from tinygraph.ops.gamma import gammaln
 from tinygraph.ops.special import xlogy
 

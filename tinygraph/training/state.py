@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import is_array
 from tinygraph.core.errors import StateError
-from tinygraph.core.op import is_array
 from tinygraph.tensors import Tensor
 from tinygraph.training.extra import extra
 

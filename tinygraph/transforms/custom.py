@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array, Handle, Slot
 from tinygraph.core.context import GRAD_ENABLED, enable_grad, no_grad
 from tinygraph.core.errors import GradientError
 from tinygraph.core.messages import here
 from tinygraph.core.node import SERIAL, Node, ancestors, inner, wrap
-from tinygraph.core.op import Array, Handle, Op, Slot, pick
+from tinygraph.core.op import Op, pick
 from tinygraph.tensors import Tensor
 from tinygraph.transforms.trace import bare, name_of, sweep, told
 from tinygraph.transforms.trees import Structure, flatten

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import GradientError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Array
 from tinygraph.tensors import Tensor
 from tinygraph.transforms.trace import Argnums, Traced, bare, positions, presented, told
 

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import Array, Handle
 from tinygraph.core.context import GRAD_ENABLED, enable_grad
 from tinygraph.core.errors import ArgumentError, DTypeError, ShapeError
 from tinygraph.core.messages import here
 from tinygraph.core.node import SERIAL, Node, ancestors, cotangents, leaf, wrap
-from tinygraph.core.op import Array, Handle, Op
+from tinygraph.core.op import Op
 from tinygraph.ops.elementwise import positive
 from tinygraph.tensors import Tensor, tensor
 from tinygraph.transforms.trees import Structure, flatten

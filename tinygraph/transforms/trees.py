@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygraph.core.arguments import is_array
 from tinygraph.core.errors import ArgumentError
 from tinygraph.core.messages import here
-from tinygraph.core.op import is_array
 
 
 class Structure:

@@ -12,10 +12,10 @@ from tinygraph.analysis import Graph
 from tinygraph.ask.check.rule import FREE, CheckedRule, NodeCheck
 from tinygraph.ask.report import Report, asked
 from tinygraph.ask.wording import count, plain
+from tinygraph.core.arguments import Handle
 from tinygraph.core.context import MARKS, no_grad
 from tinygraph.core.errors import GradientError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Handle
 
 __all__ = ["CheckedRule", "GraphCheck", "check_graph"]
 

@@ -10,8 +10,9 @@ import numpy as np
 
 from tinygraph.ask.check.slopes import UNSETTLED, Local, disagreement, only_at
 from tinygraph.ask.wording import at, count, step
+from tinygraph.core.arguments import Array
 from tinygraph.core.node import Node
-from tinygraph.core.op import Array, pick
+from tinygraph.core.op import pick
 from tinygraph.differences import random_direction
 from tinygraph.nn.wrap import layer_of
 

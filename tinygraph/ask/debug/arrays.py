@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.ask.wording import at, count
-from tinygraph.core.op import Array
+from tinygraph.core.arguments import Array
 
 _ndarray, _generic = np.ndarray, np.generic
 _is_finite = cmath.isfinite

@@ -12,9 +12,10 @@ from tinygraph.ask.debug.fault import fault
 from tinygraph.ask.debug.rules import Rules
 from tinygraph.ask.ways import down_to
 from tinygraph.ask.wording import called, place, span, way
+from tinygraph.core.arguments import Array
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node
-from tinygraph.core.op import Array, Rule
+from tinygraph.core.op import Rule
 from tinygraph.nn.wrap import layer_of
 
 _ndarray = np.ndarray

@@ -15,11 +15,12 @@ from tinygraph.ask.debug.arrays import holds, is_finite
 from tinygraph.ask.debug.backward import SMALL, Note, Sweep
 from tinygraph.ask.ways import lineage
 from tinygraph.ask.wording import called, count, inputs, span, strange_at, way
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import DebugError
 from tinygraph.core.kinds import Constant
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node, ancestors, failed
-from tinygraph.core.op import Array, Op, pick
+from tinygraph.core.op import Op, pick
 
 _ndarray, _generic = np.ndarray, np.generic
 

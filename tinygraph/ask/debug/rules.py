@@ -13,10 +13,10 @@ from tinygraph.ask.debug.arrays import changed, copied, is_finite, owner
 from tinygraph.ask.debug.fault import fault
 from tinygraph.ask.ways import down_to
 from tinygraph.ask.wording import called, inputs, place, span, step, strange_at, way
+from tinygraph.core.arguments import Array
 from tinygraph.core.errors import DebugError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node
-from tinygraph.core.op import Array
 
 _ndarray, _generic = np.ndarray, np.generic
 

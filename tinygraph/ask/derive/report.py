@@ -13,9 +13,9 @@ from tinygraph.ask.derive.lecture import WORDS
 from tinygraph.ask.derive.steps import Line, Step, Writer
 from tinygraph.ask.derive.tex import escaped, mathml, parse, plain
 from tinygraph.ask.report import Report, asked
+from tinygraph.core.arguments import Handle
 from tinygraph.core.errors import ArgumentError, GradientError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Handle
 
 STYLE = ("body{font:1rem/1.6 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
          "color-scheme:light dark}math{font-size:1.15em}.shapes,.where{opacity:.7}"

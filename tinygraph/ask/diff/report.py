@@ -13,8 +13,9 @@ import numpy as np
 from tinygraph.analysis import Graph, GraphNode, one_line
 from tinygraph.ask.diff.match import match
 from tinygraph.ask.report import Report, asked
+from tinygraph.core.arguments import Handle
 from tinygraph.core.node import Node
-from tinygraph.core.op import Handle, pick
+from tinygraph.core.op import pick
 
 SHOWN = 40
 """So many lines of each kind are printed."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from tinygraph.analysis import drawn
 from tinygraph.ask.wording import called, place, span, step
+from tinygraph.core.arguments import Handle
 from tinygraph.core.node import Node, ancestors
-from tinygraph.core.op import Handle
 
 
 def ends_of(node: Node) -> list[Node]:

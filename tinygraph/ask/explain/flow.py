@@ -9,8 +9,9 @@ import numpy as np
 
 from tinygraph.ask import reasons
 from tinygraph.ask.explain.ranking import Edge, Ranking
+from tinygraph.core.arguments import Array
 from tinygraph.core.node import Node, ancestors, cotangents
-from tinygraph.core.op import Array, pick
+from tinygraph.core.op import pick
 from tinygraph.nn.wrap import layer_of
 
 _FILTERS = frozenset({"relu", "clip", "where", "maximum", "minimum", "fmax", "fmin", "multiply", "sigmoid", "tanh",

@@ -14,8 +14,8 @@ import numpy as np
 from tinygraph.analysis import GraphNode
 from tinygraph.ask.lint.rule import Found, rule
 from tinygraph.ask.lint.view import RESHAPING, View
+from tinygraph.core.arguments import Array
 from tinygraph.core.node import Node
-from tinygraph.core.op import Array
 
 LOGS = ("log", "log2", "log10")
 

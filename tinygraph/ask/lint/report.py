@@ -14,9 +14,9 @@ from tinygraph.ask.lint import losses, numerics, structure
 from tinygraph.ask.lint.rule import RULES, Finding, load_plugins
 from tinygraph.ask.lint.view import View
 from tinygraph.ask.report import Report, asked
+from tinygraph.core.arguments import Handle
 from tinygraph.core.errors import ArgumentError, UnsupportedError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Handle
 from tinygraph.tensors import Tensor
 
 BUILT_IN = (numerics, structure, losses)

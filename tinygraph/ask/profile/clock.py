@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import NamedTuple
 
+from tinygraph.core.arguments import Array
 from tinygraph.core.node import Node, ancestors, cotangents, start
-from tinygraph.core.op import Array, pick
+from tinygraph.core.op import pick
 
 
 @dataclass(frozen=True)

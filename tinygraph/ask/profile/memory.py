@@ -11,8 +11,8 @@ from collections import Counter
 from typing import Any, NamedTuple
 
 from tinygraph.analysis import Graph
+from tinygraph.core.arguments import Array
 from tinygraph.core.node import Node, cotangents, start
-from tinygraph.core.op import Array
 
 
 class Moment(NamedTuple):

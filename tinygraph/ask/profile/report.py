@@ -14,9 +14,9 @@ from tinygraph.ask.profile.clock import Duration, time_nodes
 from tinygraph.ask.profile.costs import NodeCost, OpTotal
 from tinygraph.ask.profile.memory import Moment, live_memory
 from tinygraph.ask.report import Report, asked
+from tinygraph.core.arguments import Array, Handle
 from tinygraph.core.errors import ArgumentError, UnsupportedError
 from tinygraph.core.messages import here
-from tinygraph.core.op import Array, Handle
 
 ROWS = 30
 """A longer table of nodes shows the costliest."""

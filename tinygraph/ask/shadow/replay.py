@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygraph.ask.wording import step
+from tinygraph.core.arguments import Array
 from tinygraph.core.node import Node
-from tinygraph.core.op import Array, pick
+from tinygraph.core.op import pick
 from tinygraph.nn.wrap import layer_of
 
 

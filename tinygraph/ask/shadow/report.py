@@ -11,11 +11,11 @@ from tinygraph.analysis import Graph
 from tinygraph.ask.report import Report, asked
 from tinygraph.ask.shadow.replay import Replay, ShadowedNode, digits_of, parts_of
 from tinygraph.ask.wording import at, called, count, plain, table
+from tinygraph.core.arguments import Handle
 from tinygraph.core.context import MARKS, no_grad
 from tinygraph.core.errors import ArgumentError, GradientError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node, ancestors
-from tinygraph.core.op import Handle
 
 __all__ = ["Shadow", "ShadowedNode", "shadow"]
 

@@ -12,7 +12,7 @@ from tinygraph.compiler.calls import astype
 from tinygraph.compiler.memory import is_elementwise
 from tinygraph.compiler.plan import Chain, Plan, Step, Value
 
-LARGE = 1 << 18
+LARGE = 1 << 19
 """An array smaller than this stays in the second level of the cache anyway (bytes)."""
 
 CACHE = 1 << 19
