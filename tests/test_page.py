@@ -290,6 +290,17 @@ def test_a_long_array_is_summed_up(visit):
     assert len(re.findall(r"\b\d+\.0\b", page.inner_html("#data"))) < 40
 
 
+def test_a_row_of_many_numbers_is_broken_into_lines(visit, rng):
+    x = tg.tensor(rng.standard_normal(50) * 1e-3, requires_grad=True, name="x")
+    loss = (x * np.sin(x)).sum()
+    loss.backward()
+    page = visit(tg.draw(loss), "#step=7&value=0")
+    assert numbers(page, "#chosen section:has(h3:text-is('Value'))") == x.data.tolist()
+    beyond = page.eval_on_selector_all("aside td[data-value]", """all => all.filter((cell) =>
+      cell.getBoundingClientRect().right > innerWidth || cell.scrollWidth > cell.clientWidth + 1).length""")
+    assert beyond == 0
+
+
 def test_a_chosen_value_shows_the_chain_of_derivatives_to_it(visit):
     page = visit(tg.draw(small()[0]), "#step=7")
     page.click("#n1")

@@ -88,6 +88,8 @@ function shapeText(shape) {
   return shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
 }
 
+const UNBROKEN = 8; // a row of more numbers is broken into lines
+
 function cell(x) {
   return make("td", { title: String(x), "data-value": String(x) }, brief(x));
 }
@@ -102,7 +104,8 @@ function array(of) {
     for (let i = 0; i < of.data.length; i += width) {
       rows.push(make("tr", {}, of.data.slice(i, i + width).map(cell)));
     }
-    return make("table", { class: `array${of.data.length === 1 ? " one" : ""}`, role: "presentation" }, rows);
+    const kind = of.data.length === 1 ? " one" : rows.length === 1 && width > UNBROKEN ? " broken" : "";
+    return make("table", { class: `array${kind}`, role: "presentation" }, rows);
   }
   if (of.lines) return make("span", { class: "summary" }, of.lines.join(" · ") || "–");
   const lines = [say("elements", { n: of.size.toLocaleString(language) })];
