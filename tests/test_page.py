@@ -522,6 +522,74 @@ def test_groups_fold_and_unfold(visit):
     assert page.evaluate("Number(document.querySelector('.ring').getAttribute('width'))") < 100
 
 
+@pytest.mark.parametrize("way", ["click", "keyboard"])
+def test_a_collapsed_box_opens_and_closes_at_the_same_moment(visit, way):
+    page = visit(tg.draw(layers(), depth=1))
+
+    def press(element):
+        element.locator("text").first.click() if way == "click" else element.press("Enter")
+    # The steps go through all ops where a box is open; what was computed in the box is computed in the frame.
+    for step, inside in {0: 0, 1: 2, 3: 5, 4: 6, 6: 8, 8: 11}.items():
+        page.fill("#slider", str(step))
+        first = state(page)
+        assert count(page) == f"{step} / 8"
+        assert page.locator("g.node.group[aria-expanded=false]").count() == 2
+        press(page.locator("g.node.group").last)
+        assert page.locator("g.node.group").count() == 0
+        assert page.locator("g.frame.folded").count() == 1
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Collapse layer"
+        assert count(page) == f"{inside} / 13"
+        assert page.locator("g.node.op:not(.away)").count() == 4
+        press(page.locator("g.frame[aria-expanded=true]").last)
+        assert state(page) == first
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Expand layer"
+
+
+def test_an_address_links_to_a_step_with_a_box_open(visit):
+    drawing = tg.draw(layers(3), depth=1)
+    page = visit(drawing, "#lang=ja&theme=dark")
+    page.locator("g.node.group").nth(1).click()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    assert page.get_attribute("html", "lang") == "ja"
+    copy = visit(drawing, "#" + page.url.partition("#")[2])
+    assert state(copy) == state(page)
+    assert copy.locator("g.frame.folded").count() == 2
+    assert copy.get_attribute("html", "data-theme") == "dark"
+    # A link to the other picture turns to it, and the keys step once, not twice.
+    copy.goto(copy.url.partition("#")[0] + "#step=1")
+    assert copy.locator("g.node.group").count() == 3
+    copy.keyboard.press("ArrowRight")
+    assert count(copy).startswith("2 /")
+    assert copy.requests == [copy.requests[0]]
+
+
+def test_all_that_was_collapsed_opens_at_once(visit):
+    x = tg.tensor([0.5], requires_grad=True, name="x")
+    chain = x
+    for _ in range(550):
+        chain = np.sin(np.exp(chain))
+    for drawing, ops in ((tg.draw(layers(4), depth=0), 10), (tg.draw(layers(4), fold_repeats=True), 10),
+                         (tg.draw(chain, backward=False), 1100)):
+        page = visit(drawing)
+        before = state(page)
+        page.click("#groups")
+        assert page.locator("g.node.op:not(.away)").count() == ops
+        page.click("#groups")
+        assert state(page) == before
+
+
+def test_a_box_of_a_very_large_graph_stays_closed_and_says_so(visit):
+    with tg.scope("deep"):
+        x = tg.tensor([0.5], requires_grad=True, name="x")
+        for _ in range(2000):
+            x = np.sin(x)
+    page = visit(tg.draw(x), "#step=1")
+    assert "The graph has 2,001 nodes; above 2,000 boxes a page shows" in page.inner_text("#step")
+    page.locator("g.node.group").last.click()
+    assert page.is_visible("#chosen")
+
+
 # --- language, colours, motion, keyboard -----------------------------------------------------------------------------
 
 

@@ -5,8 +5,11 @@
 // data.wires   by the id of a wire in the picture: the values on it, and the edges that it is, where it leads to a node
 // data.boxes   by the id of a box in the picture: its node
 // data.steps   [kind, node]: inputs, forward ..., seed, backward ...
+// told.opened  the same of the picture with frames in place of collapsed boxes, where there are such and they can be opened
 
-const data = JSON.parse(document.getElementById("data").textContent);
+const told = JSON.parse(document.getElementById("data").textContent);
+const isOpened = told.opened !== null && parameters.has("open"); // the address names the frames that are open
+const data = isOpened ? told.opened : told;
 const { nodes, values, edges, wires, steps } = data;
 const root = values[data.root];
 const LAST = steps.length - 1;

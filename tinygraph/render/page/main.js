@@ -68,6 +68,7 @@ slider.addEventListener("input", () => { stop(); goTo(Number(slider.value)); });
 
 function tell() {
   const parameters = new URLSearchParams({ step: current });
+  if (isOpened) parameters.set("open", opened());
   if (chosen !== null) parameters.set("value", chosen.id);
   if (address.has("lang")) parameters.set("lang", language);
   if (document.documentElement.dataset.theme) parameters.set("theme", document.documentElement.dataset.theme);
@@ -81,8 +82,8 @@ function tell() {
 
 let address = new URLSearchParams();
 
-function readAddress() {
-  address = new URLSearchParams(location.hash.slice(1));
+function readAddress(parameters) {
+  address = parameters;
   const wanted = address.get("lang") ?? navigator.language.slice(0, 2);
   setLanguage(wanted);
   if (["light", "dark"].includes(address.get("theme"))) document.documentElement.dataset.theme = address.get("theme");
@@ -93,7 +94,11 @@ function readAddress() {
   goTo(at, false);
 }
 
-addEventListener("hashchange", readAddress);
+addEventListener("hashchange", () => {
+  const wanted = addressed();
+  if (wanted.get("open") === address.get("open")) readAddress(wanted);
+  else begin(wanted);
+}, { signal: over });
 
 // --- what the language changes ---
 
@@ -174,7 +179,7 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   if (move) pan(...move);
   else KEYS[event.key]();
-});
+}, { signal: over });
 $("closer").addEventListener("click", () => zoom(1.25));
 $("further").addEventListener("click", () => zoom(0.8));
 $("whole").addEventListener("click", showWhole);
@@ -226,5 +231,11 @@ document.body.classList.toggle("wide", extent[2] > 3 * extent[3]);
 // The stage of a wide figure is as high as the figure: shown whole, or where that would be too small to read, readable.
 document.body.style.setProperty("--high", `${(extent[3] * Math.max(Math.min(innerWidth / extent[2], 1.2), READABLE)).toFixed(0)}px`);
 firstView();
-readAddress();
-document.documentElement.dataset.ready = "";
+over.addEventListener("abort", stop);
+if (groups.some((group) => group.folded)) redrawGroups();
+readAddress(parameters);
+if (focus !== null) {
+  const element = document.getElementById(focus);
+  element?.focus({ preventScroll: true });
+  if (stage.contains(element)) bringIntoSight(element);
+}
