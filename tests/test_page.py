@@ -512,9 +512,16 @@ def test_groups_fold_and_unfold(visit):
     page.click("#groups")
     assert frames.count() == 1  # the outer one covers those within
     assert "encoder · 4 ops" in page.text_content("g.frame.folded:not(.away)")
-    # The ring goes round the frame while what it would go round is covered.
+    # The ring goes round the frame while what it would go round is covered, and of the steps there the last is told.
     wide = page.evaluate("Number(document.querySelector('.ring').getAttribute('width'))")
     page.keyboard.press("ArrowRight")
+    assert count(page) == "4 / 13"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    assert count(page) == "4 / 13"
+    page.keyboard.press("ArrowLeft")
+    assert count(page) == "0 / 13"
+    page.fill("#slider", "3")
     assert page.evaluate("Number(document.querySelector('.ring').getAttribute('width'))") == wide > 200
     page.click("#groups")
     assert frames.count() == 3
@@ -548,7 +555,9 @@ def test_a_collapsed_box_opens_and_closes_at_the_same_moment(visit, way):
 def test_an_address_links_to_a_step_with_a_box_open(visit):
     drawing = tg.draw(layers(3), depth=1)
     page = visit(drawing, "#lang=ja&theme=dark")
+    page.select_option("#heat", "flops")
     page.locator("g.node.group").nth(1).click()
+    assert page.locator("g.hot").count() > 3
     page.keyboard.press("End")
     page.keyboard.press("ArrowLeft")
     assert page.get_attribute("html", "lang") == "ja"

@@ -25,7 +25,15 @@ function goTo(step, speaks = true) {
 
 function step(by) {
   stop();
-  goTo(current + by);
+  goTo(beyond(current, by));
+}
+
+// The step after or before one; of those that go on under the same folded frame the last is told alone.
+function beyond(at, by) {
+  const covering = (step) => hidden.get(nodes[steps[step]?.[1]]);
+  const goesOn = (step) => covering(step) && covering(step) === covering(step + 1) && steps[step][0] === steps[step + 1][0];
+  do at += by; while (goesOn(at));
+  return at;
 }
 
 function stop() {
@@ -44,7 +52,7 @@ function play() {
 }
 
 function tick() {
-  goTo(current + 1);
+  goTo(beyond(current, 1));
   if (current === LAST) stop();
   else timer = setTimeout(tick, pause());
 }
@@ -234,6 +242,7 @@ firstView();
 over.addEventListener("abort", stop);
 if (groups.some((group) => group.folded)) redrawGroups();
 readAddress(parameters);
+paintHeat($("heat").value);
 if (focus !== null) {
   const element = document.getElementById(focus);
   element?.focus({ preventScroll: true });
