@@ -73,6 +73,25 @@ def test_channels_lie_last_in_memory_from_the_convolution_to_its_gradient(rng):
         assert np.transpose(a, (0, 2, 3, 1)).flags.c_contiguous
 
 
+@pytest.mark.parametrize("shape", [(4, 1, 28, 28), (2, 1, 45, 41)])
+def test_many_images_give_what_each_gives_alone(shape, rng):
+    """With a few filters the product is made part by part, unless no few parts are equal, as of 2 * 41 * 37 windows."""
+    x, w = rng.integers(-3, 4, shape).astype(float), rng.integers(-3, 4, (30, 1, 5, 5)).astype(float)
+    b = rng.integers(-3, 4, 30).astype(float)
+
+    def gradients(x):
+        leaves = [tg.tensor(a, requires_grad=True) for a in (x, w, b)]
+        y = tg.conv2d(*leaves)
+        (y * y).sum().backward()
+        return y.data, *(leaf.grad for leaf in leaves)
+    together = gradients(x)
+    alone = [gradients(x[n:n + 1]) for n in range(len(x))]
+    for got, images in zip(together[:2], zip(*alone, strict=True), strict=False):
+        np.testing.assert_array_equal(got, np.concatenate(images))
+    for got, images in zip(together[2:], list(zip(*alone, strict=True))[2:], strict=True):
+        np.testing.assert_array_equal(got, sum(images))
+
+
 def test_no_gradient_is_computed_for_images_that_need_none(monkeypatch):
     called = []
     monkeypatch.setattr("tinygraph.ops.conv.col2im", lambda *args: called.append(args))
