@@ -58,7 +58,8 @@ class Window(NamedTuple):
 
 def pair(value: Any, name: str, least: int = 1) -> Pair:
     """One whole number or two as (of the height, of the width)."""
-    two = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    two = tuple(value) if isinstance(value, tuple | list) else (value,)
+    two = two * 2 if len(two) == 1 else two
     if len(two) != 2 or any(not isinstance(n, int | np.integer) or n < least for n in two):
         raise ValueError(f"{name}={value!r}: give one whole number, or one for the height and one for the width, "
                          f"each at least {least}")
@@ -77,7 +78,7 @@ def window(kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 
         padding = 0
     if isinstance(padding, str):
         raise ValueError(f"padding={padding!r}: give 'same', 'valid', one whole number or two")
-    both = padding if isinstance(padding, tuple) and isinstance(padding[0], tuple) else (padding, padding)
+    both = padding if isinstance(padding, tuple) and padding and isinstance(padding[0], tuple) else (padding, padding)
     return Window(kernel, stride, pair(both[0], "padding", 0), pair(both[1], "padding", 0), dilation)
 
 
@@ -270,7 +271,8 @@ def _conv_db(g: Any, y: Any, x: Array, w: Array, bias: Array, *, memo: dict[str,
 def _check(x: Array, w: Array, bias: Array, groups: int) -> None:
     xs, ws = np.shape(x), np.shape(w)
     if len(xs) != 4 or len(ws) != 4:
-        raise ShapeError(f"conv2d: images are (N, C, H, W) and weights (O, C / groups, KH, KW), not {xs} and {ws}")
+        raise ShapeError(f"conv2d: images are (N, C, H, W) and weights (O, C / groups, KH, KW), not {xs} and {ws}"
+                         + ("; x[None] makes a stack of one image" if len(xs) == 3 else ""))
     if groups < 1 or xs[1] % groups or ws[0] % groups:
         raise ShapeError(f"conv2d: groups={groups} does not divide the {xs[1]} channels of {xs} and the {ws[0]} of "
                          f"the weights {ws}")
