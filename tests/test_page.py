@@ -141,7 +141,7 @@ def test_a_page_makes_one_request_and_says_nothing(visit, scheme):
 
 
 def test_it_works_in_a_sandbox(browser, visit, tmp_path):
-    tg.draw(softmax()).save(tmp_path / "graph.html")
+    tg.draw(layers(), depth=1).save(tmp_path / "graph.html")
     outer = tmp_path / "outer.html"
     outer.write_text('<!doctype html><link rel="icon" href="data:,">'
                      '<iframe sandbox="allow-scripts" src="graph.html#step=2" width=900 height=600></iframe>')
@@ -152,9 +152,14 @@ def test_it_works_in_a_sandbox(browser, visit, tmp_path):
     page.goto(outer.as_uri())
     frame = page.frame_locator("iframe")
     frame.locator("#next").click()
-    assert frame.locator("#count").inner_text() == "3 / 15"
+    assert frame.locator("#count").inner_text() == "3 / 8"
     frame.locator("#language").click()
     frame.locator("#theme").click()
+    frame.locator("g.node.group").last.click()
+    assert frame.locator("#count").inner_text() == "5 / 13"
+    assert frame.locator("html").get_attribute("lang") == "ja"
+    frame.locator("g.frame[aria-expanded=true]").last.press("Enter")
+    assert frame.locator("#count").inner_text() == "3 / 8"
     assert asked == ["outer.html", "graph.html#step=2"] or asked == ["outer.html", "graph.html"]
     page.close()
 
