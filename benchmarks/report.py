@@ -78,14 +78,15 @@ def versions() -> dict[str, str]:
 
 
 def blas() -> str:
-    """Which BLAS NumPy runs, with the kernels that it chose where threadpoolctl can be asked."""
+    """Which BLAS NumPy runs, with its kernels where threadpoolctl can be asked; they may not be its own choice."""
     built = np.show_config(mode="dicts")["Build Dependencies"]["blas"]  # type: ignore[call-overload, index]
     text = f"{built['name']} {built['version']}"
     if importlib.util.find_spec("threadpoolctl"):
         import threadpoolctl
         kernels = {pool["architecture"] for pool in threadpoolctl.threadpool_info() if "architecture" in pool
                    and "numpy" in pool["filepath"]}
-        text += f" ({', '.join(sorted(kernels))} kernels)" if kernels else ""
+        asked = ", asked for by OPENBLAS_CORETYPE" if os.environ.get("OPENBLAS_CORETYPE") else ""
+        text += f" ({', '.join(sorted(kernels))} kernels{asked})" if kernels else ""
     return text
 
 
@@ -121,7 +122,9 @@ def goal_words(goal: dict[str, Any]) -> tuple[str, str, str]:
     wish = (f"at least {goal['at_least']:g} times as fast as" if goal["at_least"] is not None
             else f"at most {goal['at_most']:g} of")
     several = len(goal["beside"]) > 1
-    others = f"the best of {', '.join(goal['beside'])}" if several else goal["beside"][0]
+    others = goal["beside"][0] if not several else f"the best of {', '.join(goal['beside'])}"
+    if len(goal["beside"]) > 4:
+        others = "the best of all"
     if goal["ratio"] is None:
         return f"{goal['side']}: {wish} {others}", "not measured", ""
     found = f"{1 / goal['ratio']:.2f} times" if goal["at_least"] is not None else f"{goal['ratio']:.2f}"
@@ -188,7 +191,7 @@ def plot(data: dict[str, Any], path: Path) -> None:
         axes.remove()
     for axes, result in zip(panels, results, strict=False):
         _bars(axes, result)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=72)
 
 
 def _bars(axes: Any, result: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ import functools
 import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from benchmarks import dense, harness, peers, report
 from benchmarks.harness import Case, Goal, Missing, Side, interleave, run
 from benchmarks.work import black_scholes, convnet, hvp, lstm, op_chain, scalars
 
+ROOT = Path(__file__).parents[1]
 RIGHT = {"loss": np.array([1.0, 2.0]), "gradient": np.ones((2, 2))}
 
 
@@ -177,3 +179,11 @@ def test_the_hand_written_and_the_lectures_network_agree_with_ours():
     result = run(case({name: make for name, make in dense.sides(problem).items() if name in OWN}), seconds=0)
     assert result.refused == {}
     assert len(result.measured) == 4
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks" / "results").glob("*.json")), ids=lambda path: path.stem)
+def test_the_tables_that_the_docs_include_are_those_of_the_data(path):
+    data = json.loads(path.read_text(encoding="utf-8"))
+    assert data["schema"] == report.SCHEMA
+    assert path.with_suffix(".md").read_text(encoding="utf-8") == report.markdown(data)
+    assert f"../benchmarks/results/{path.stem}.md" in (ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ import pytest
 import tinygraph as tg
 from tests.test_compiler_passes import recorded, recorded_after
 from tinygraph.compiler import passes
+from tinygraph.compiler.passes import blocks
 from tinygraph.compiler.plan import Chain
 from tinygraph.compiler.source import printed
 
@@ -130,12 +131,20 @@ def test_an_optimiser_writes_weights_and_moments_block_by_block_at_the_end():
 @pytest.mark.parametrize("threads", ["1", "3"])
 def test_threads_share_the_blocks(monkeypatch, threads):
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    monkeypatch.setattr(blocks, "THREAD", 1 << 19)
     x = RNG.standard_normal(1_500_001)
     chained(lambda x: np.sqrt(np.abs(x)) * x + 1.0, x)
     step = printed(recorded_after(passes.optimised, lambda x: np.divide(1.0, x) + 1.0, x)).load()
     x[-1] = 0.0
     with np.errstate(divide="raise"), pytest.raises(FloatingPointError):
         step(x)
+
+
+def test_no_thread_is_started_for_less_work_than_its_start_is_worth():
+    def least(function):
+        return next(step.function.least for step in chained(function, WIDE).steps if isinstance(step.function, Chain))
+    assert least(lambda x: np.exp(x) + 1) > len(WIDE)
+    assert least(lambda x: (np.exp(x) + 1) * x - 2) == least(lambda x: np.exp(x) + 1) // 2
 
 
 def test_a_saved_program_brings_what_runs_its_blocks(tmp_path):

@@ -42,6 +42,24 @@ def test_transposes_stay_where_a_call_needs_them(f):
     assert "transpose" in names(plan)
 
 
+@pytest.mark.parametrize(("f", "wanted"), [
+    (lambda x: np.reshape(np.transpose(x, (0, 2, 3, 1)), (-1, 3)), ["transpose", "copy", "reshape"]),
+    (lambda x: np.reshape(np.transpose(x, (0, 1, 2, 3)[::-1]).T, (-1, 5)), ["transpose", "transpose", "reshape"]),
+    (lambda x: np.reshape(np.swapaxes(x[:, :, :1], 1, 2), (2, -1)), ["getitem", "swapaxes", "reshape"]),
+    (lambda x: np.copy(np.transpose(x, (0, 2, 3, 1)), "C"), ["transpose", "copy"]),
+])
+def test_a_reshape_that_has_to_copy_copies_into_a_buffer(f, wanted):
+    plan = same_results(f, X, passes_=[passes.copies])
+    assert names(plan) == wanted
+
+
+def test_windows_side_by_side_as_rows_lie_in_a_buffer():
+    compiled = tg.compile(lambda x: tg.conv2d(x, FILTERS).sum())
+    for _ in range(3):
+        compiled(IMAGES)
+    assert "copy[...] = transpose" in compiled.source
+
+
 def test_what_is_written_into_is_not_turned_round():
     def f(x):
         y = np.transpose(x, (0, 2, 3, 1)) + 1.0

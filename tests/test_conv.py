@@ -12,7 +12,7 @@ from tinygraph.ops.pool import spread_to_max
 
 @pytest.mark.parametrize(("x", "w", "b", "params", "sentence"), [
     ((1, 1, 3, 3), (1, 2, 2, 2), None, {}, r"\(1, 1, 3, 3\) has 1 channels, and weights \(1, 2, 2, 2\) are for 2"),
-    ((1, 3, 3), (1, 3, 2, 2), None, {}, r"images are \(N, C, H, W\) and weights .*, not \(1, 3, 3\) and"),
+    ((1, 3, 3), (1, 3, 2, 2), None, {}, r"images are \(N, C, H, W\) and .*, not \(1, 3, 3\) and .*; x\[None\]"),
     ((1, 4, 3, 3), (2, 1, 2, 2), None, {"groups": 2}, r"4 channels, and weights .* are for 2 in 2 groups"),
     ((1, 4, 3, 3), (2, 1, 2, 2), None, {"groups": 3}, r"groups=3 does not divide the 4 channels"),
     ((1, 1, 3, 3), (2, 1, 2, 2), (1,), {}, r"a bias for weights \(2, 1, 2, 2\) has shape \(2,\), not \(1,\)"),
@@ -36,6 +36,14 @@ def test_a_convolution_that_does_not_fit_says_why_and_where(x, w, b, params, sen
 def test_a_pooling_that_does_not_fit_says_why_and_where(pool, params, sentence):
     with pytest.raises(tg.ShapeError, match=rf"{sentence}.*test_conv\.py"):
         pool(tg.tensor(np.ones((1, 1, 4, 4))), **params)
+
+
+def test_one_number_in_a_tuple_is_for_height_and_width(rng):
+    x, w = rng.standard_normal((2, 3, 7, 8)), rng.standard_normal((4, 3, 2, 2))
+    np.testing.assert_array_equal(conv2d(x, w, stride=(2,), padding=(1,)), conv2d(x, w, stride=2, padding=1))
+    np.testing.assert_array_equal(max_pool2d(x, (3,), [2], (1,)), max_pool2d(x, 3, 2, 1))
+    with pytest.raises(tg.ShapeError, match="give one whole number, or one for the height and one for the width"):
+        conv2d(x, w, padding=())
 
 
 @pytest.mark.parametrize("params", [{}, {"stride": 1}, {"padding": 1}])
@@ -71,6 +79,25 @@ def test_channels_lie_last_in_memory_from_the_convolution_to_its_gradient(rng):
     g = spread_to_max(np.ascontiguousarray(h), h, y, 2)
     for a in (y, h, g):
         assert np.transpose(a, (0, 2, 3, 1)).flags.c_contiguous
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 28, 28), (2, 1, 45, 41)])
+def test_many_images_give_what_each_gives_alone(shape, rng):
+    """With a few filters the product is made part by part, unless no few parts are equal, as of 2 * 41 * 37 windows."""
+    x, w = rng.integers(-3, 4, shape).astype(float), rng.integers(-3, 4, (30, 1, 5, 5)).astype(float)
+    b = rng.integers(-3, 4, 30).astype(float)
+
+    def gradients(x):
+        leaves = [tg.tensor(a, requires_grad=True) for a in (x, w, b)]
+        y = tg.conv2d(*leaves)
+        (y * y).sum().backward()
+        return y.data, *(leaf.grad for leaf in leaves)
+    together = gradients(x)
+    alone = [gradients(x[n:n + 1]) for n in range(len(x))]
+    for got, images in zip(together[:2], zip(*alone, strict=True), strict=False):
+        np.testing.assert_array_equal(got, np.concatenate(images))
+    for got, images in zip(together[2:], list(zip(*alone, strict=True))[2:], strict=True):
+        np.testing.assert_array_equal(got, sum(images))
 
 
 def test_no_gradient_is_computed_for_images_that_need_none(monkeypatch):

@@ -10,6 +10,7 @@ from tinygraph.nn import functional as F
 
 RNG = np.random.default_rng(5)
 Z, T = RNG.standard_normal((4, 3)), np.array([0, 2, 1, 2])
+GAPS = np.array([-100, 2, 1, -100])
 SOFT = np.array([[0.2, 0.5, 0.3], [1, 0, 0], [0.25, 0.25, 0.5], [0, 0.1, 0.9]])
 W, B = RNG.standard_normal((5, 3)), RNG.standard_normal(5)
 
@@ -20,6 +21,10 @@ CALLS = {
     "mse_loss": tuple(lambda f, z, r=r: f.mse_loss(z, SOFT, reduction=r) for r in ("mean", "sum", "none")),
     "cross_entropy": tuple(lambda f, z, t=t, r=r, s=s: f.cross_entropy(z, t, reduction=r, label_smoothing=s)
                            for t in (T, SOFT) for r in ("mean", "sum", "none") for s in (0.0, 0.1)),
+    "cross_entropy of classes that count": tuple(
+        lambda f, z, t=t, i=i, w=w, r=r, s=s: f.cross_entropy(z, t, *w, reduction=r, label_smoothing=s, **i)
+        for t, i in ((T, {}), (SOFT, {}), (GAPS, {"ignore_index": -100}), (T, {"ignore_index": 2}))
+        for w in ((), (np.array([0.5, 2.0, 0.0]),)) for r in ("mean", "sum", "none") for s in (0.0, 0.1)),
 }
 
 
@@ -66,8 +71,18 @@ def test_cross_entropy_is_its_definition(smoothing):
                                -(rows[T == 2][0] * np.log(p[0])).sum())
 
 
+def test_samples_that_do_not_count_are_left_out_of_the_mean():
+    weight, p = np.array([0.5, 2.0, 4.0]), np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+    each = -np.log(p[[1, 2], [2, 1]])
+    np.testing.assert_allclose(F.cross_entropy(Z, GAPS, ignore_index=-100), each.mean())
+    np.testing.assert_allclose(F.cross_entropy(Z, GAPS, weight, ignore_index=-100), (4 * each[0] + 2 * each[1]) / 6)
+    np.testing.assert_allclose(tg.nn.SoftmaxWithLoss(weight, ignore_index=-100, reduction="none")(Z, GAPS[:, None]),
+                               [0, 4 * each[0], 2 * each[1], 0])
+
+
 def test_a_float32_loss_stays_float32():
     z = Z.astype(np.float32)
+    assert F.cross_entropy(z, GAPS, ignore_index=-100).dtype == np.float32
     assert F.cross_entropy(z, T, reduction="none", label_smoothing=0.1).dtype == np.float32
     assert F.dropout(z).dtype == np.float32
 
@@ -101,6 +116,9 @@ def test_dropout_without_effect_or_of_everything():
     (lambda: F.mse_loss(Z, Z, reduction="avg"), tg.ArgumentError, "reduction='avg' is none of 'mean', 'sum', 'none'"),
     (lambda: F.cross_entropy(Z, T, label_smoothing=2), tg.ArgumentError, "label_smoothing=2 is a share"),
     (lambda: F.cross_entropy(Z, T[:2], reduction="sum"), tg.ShapeError, "2 labels for 4 rows"),
+    (lambda: F.cross_entropy(Z, T, np.ones(2)), tg.ShapeError, r"weight \(2,\) for logits \(4, 3\): give one a class"),
+    (lambda: F.cross_entropy(Z, SOFT, ignore_index=0), tg.ArgumentError, "ignore_index=0 is for class indices"),
+    (lambda: F.cross_entropy(Z, GAPS), tg.ArgumentError, "labels from -100 to 2"),
     (lambda: F.cross_entropy(Z, T, reduction="max"), tg.ArgumentError, "reduction='max' is none of"),
 ])
 def test_an_error_says_what_would_be_right(call, kind, sentence):

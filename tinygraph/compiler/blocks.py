@@ -15,17 +15,17 @@ from tinygraph.compiler.plan import Chain, Step, Value
 from tinygraph.compiler.spelling import Spelling, wish
 
 
-def in_blocks(block: Callable[..., None], rows: int, cut: Sequence[Any], whole: Sequence[Any] = ()) -> None:
+def in_blocks(block: Callable[..., None], rows: int, least: int, cut: Sequence[Any], whole: Sequence[Any] = ()) -> None:
     """Call ``block`` on so many rows of the arrays in ``cut`` at a time, which stay in the cache.
 
-    As many threads as BLAS may use (OMP_NUM_THREADS) share the work where each gets eight blocks.
+    As many threads as BLAS may use (OMP_NUM_THREADS) share the work where each gets at least so many rows.
     """
     def part(begin: int, end: int) -> None:
         for i in range(begin, end, rows):
             block(*[a[i:min(i + rows, end)] for a in cut], *whole)
 
     n = len(cut[0])
-    threads = min(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1), n // (8 * rows))
+    threads = min(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1), n // least)
     if threads < 2:
         part(0, n)
         return
@@ -40,8 +40,8 @@ def in_blocks(block: Callable[..., None], rows: int, cut: Sequence[Any], whole: 
 
 
 RUNTIME = ["import os", "", "", *inspect.getsource(in_blocks).replace(
-    "block: Callable[..., None], rows: int, cut: Sequence[Any], whole: Sequence[Any] = ()) -> None",
-    "block, rows, cut, whole=())").replace("begin: int, end: int) -> None", "begin, end)").splitlines()]
+    "block: Callable[..., None], rows: int, least: int, cut: Sequence[Any], whole: Sequence[Any] = ()) -> None",
+    "block, rows, least, cut, whole=())").replace("begin: int, end: int) -> None", "begin, end)").splitlines()]
 """The lines of `in_blocks`, without types, for a program that has chains."""
 
 

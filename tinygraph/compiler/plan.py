@@ -104,6 +104,7 @@ class Chain:
         steps: The calls.
         arguments, results: The Values that it takes, and those that it gives.
         rows: How many rows a block has.
+        least: How many rows a thread must have for its start to be worth it.
         cut: The arguments that are cut into blocks; what broadcasts along the first axis is given whole.
     """
 
@@ -111,6 +112,7 @@ class Chain:
     arguments: tuple[Value, ...]
     results: tuple[Value, ...]
     rows: int
+    least: int
     cut: frozenset[Value]
 
     __name__ = "chain"

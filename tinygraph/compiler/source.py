@@ -108,7 +108,8 @@ class _Printer:
         name = self.spelling.name(Value((), np.dtype(bool)), "chain")
         self.chains += block_function(name, step, self.spelling, self.memory.spare[step.function])
         cut, whole = (f"({', '.join(names)},)" for names in argument_names(step, self.spelling))
-        return f"in_blocks({name}, {step.function.rows}, {cut}{f', {whole}' if whole != '(,)' else ''})"  # type: ignore[attr-defined]
+        chain: Chain = step.function  # type: ignore[assignment]
+        return f"in_blocks({name}, {chain.rows}, {chain.least}, {cut}{f', {whole}' if whole != '(,)' else ''})"
 
     def _place(self, result: Value) -> str:
         """The array that a result is written into, if any."""

@@ -5,6 +5,8 @@ Convolution and pooling take PyTorch's (N, C, H, W); a loss takes ``reduction``:
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tinygraph import random
@@ -15,7 +17,7 @@ from tinygraph.core.op import as_array
 from tinygraph.ops.conv import conv2d
 from tinygraph.ops.elementwise import relu, sigmoid
 from tinygraph.ops.linalg import affine
-from tinygraph.ops.loss import check_labels, one_hot, softmax_with_loss, weighted
+from tinygraph.ops.loss import are_indices, check_labels, one_hot, softmax_with_loss, weighted
 from tinygraph.ops.loss import log_softmax as _log_softmax
 from tinygraph.ops.loss import softmax as _softmax
 from tinygraph.ops.pool import avg_pool2d, max_pool2d
@@ -96,13 +98,17 @@ def mse_loss(input: Array, target: Array, *, reduction: str = "mean") -> Array:
     return _reduced(np.square(input - target), reduction, "mse_loss")
 
 
-def cross_entropy(input: Array, target: Array, *, reduction: str = "mean", label_smoothing: float = 0.0) -> Array:
+def cross_entropy(input: Array, target: Array, weight: Array | None = None, *, ignore_index: int | None = None,
+                  reduction: str = "mean", label_smoothing: float = 0.0) -> Array:
     """The cross entropy of softmax(input) against labels, with log-sum-exp taken care of.
 
     Args:
         input: Logits, (N, C), or (C,) of one sample.
         target: Class indices, integers (N,) or (); or a distribution a row, of the logits' shape.
-        reduction: "mean" over the samples, "sum", or "none" for one loss a sample.
+        weight: How much each class counts, (C,); None for all alike.
+        ignore_index: The index of samples that do not count, say -100, which PyTorch takes for one unasked.
+        reduction: "mean" over the samples, where these are indices by their classes' weights; "sum"; or "none" for one
+            loss a sample.
         label_smoothing: How much of each row is spread evenly over the classes, in [0, 1] (Szegedy et al., "Rethinking
             the Inception Architecture" (2016), section 7).
 
@@ -116,11 +122,32 @@ def cross_entropy(input: Array, target: Array, *, reduction: str = "mean", label
     """
     if not 0 <= label_smoothing <= 1:
         raise ArgumentError(f"cross_entropy: label_smoothing={label_smoothing!r} is a share, between 0 and 1{here()}")
-    if reduction == "mean" and not label_smoothing:
+    if reduction == "mean" and not label_smoothing and weight is None and ignore_index is None:
         return softmax_with_loss(input, target)
     input, target = as_array(input), as_array(target)
+    kept: Any = None
+    if ignore_index is not None:
+        if not are_indices(input, target):
+            raise ArgumentError(f"cross_entropy: ignore_index={ignore_index} is for class indices, and labels "
+                                f"{np.shape(target)} are one distribution a row{here()}")
+        kept = np.not_equal(target, ignore_index)
+        target = np.where(kept, target, 0)
+        kept = np.reshape(kept, np.shape(input)[:-1])
     check_labels(input, target)
     rows = one_hot(input, target)
+    if weight is not None and np.shape(weight) != np.shape(input)[-1:]:
+        raise ShapeError(f"cross_entropy: weight {np.shape(weight)} for logits {np.shape(input)}: give one a class, "
+                         f"{np.shape(input)[-1:]}{here()}")
+    counts = kept  # how much each sample does in a mean
+    if weight is not None and are_indices(input, target):
+        of_class = np.sum(rows * weight, axis=-1)
+        counts = of_class if kept is None else of_class * kept
     if label_smoothing:
         rows = (rows * (1 - label_smoothing) + label_smoothing / np.shape(input)[-1]).astype(input.dtype)
-    return _reduced(-np.sum(weighted(rows, _log_softmax(input)), axis=-1), reduction, "cross_entropy")
+    parts = weighted(rows, _log_softmax(input))
+    losses = -np.sum(parts if weight is None else parts * weight, axis=-1)
+    if kept is not None:
+        losses = np.where(kept, losses, 0)
+    if reduction == "mean" and counts is not None:
+        return np.sum(losses) / np.sum(counts, dtype=losses.dtype)
+    return _reduced(losses, reduction, "cross_entropy")

@@ -231,9 +231,12 @@ class SoftmaxWithLoss(Module):
     np.float64(1.386)
     """
 
-    def __init__(self, *, reduction: str = "mean", label_smoothing: float = 0.0) -> None:
+    def __init__(self, weight: Array | None = None, *, ignore_index: int | None = None, reduction: str = "mean",
+                 label_smoothing: float = 0.0) -> None:
+        self.weight, self.ignore_index = weight, ignore_index
         self.reduction, self.label_smoothing = reduction, label_smoothing
 
     def forward(self, x: Array, t: Array) -> Any:
         """The loss."""
-        return F.cross_entropy(x, t, reduction=self.reduction, label_smoothing=self.label_smoothing)
+        return F.cross_entropy(x, t, self.weight, ignore_index=self.ignore_index, reduction=self.reduction,
+                               label_smoothing=self.label_smoothing)

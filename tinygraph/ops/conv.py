@@ -58,7 +58,8 @@ class Window(NamedTuple):
 
 def pair(value: Any, name: str, least: int = 1) -> Pair:
     """One whole number or two as (of the height, of the width)."""
-    two = tuple(value) if isinstance(value, tuple | list) else (value, value)
+    two = tuple(value) if isinstance(value, tuple | list) else (value,)
+    two = two * 2 if len(two) == 1 else two
     if len(two) != 2 or any(not isinstance(n, int | np.integer) or n < least for n in two):
         raise ValueError(f"{name}={value!r}: give one whole number, or one for the height and one for the width, "
                          f"each at least {least}")
@@ -77,7 +78,7 @@ def window(kernel_size: Any, stride: Any = 1, padding: Any = 0, dilation: Any = 
         padding = 0
     if isinstance(padding, str):
         raise ValueError(f"padding={padding!r}: give 'same', 'valid', one whole number or two")
-    both = padding if isinstance(padding, tuple) and isinstance(padding[0], tuple) else (padding, padding)
+    both = padding if isinstance(padding, tuple) and padding and isinstance(padding[0], tuple) else (padding, padding)
     return Window(kernel, stride, pair(both[0], "padding", 0), pair(both[1], "padding", 0), dilation)
 
 
@@ -187,6 +188,38 @@ def _matrix_back(m: Array, shape: Any, groups: int) -> Array:
     return np.reshape(split, shape)
 
 
+UNPACKED = 10 ** 6
+"""How many multiplications a product may have for OpenBLAS to make it on the matrices as they lie, uncopied."""
+
+
+def _blocks(rows: Array, o: int) -> int:
+    """In how many equal parts many rows meet a few filters; in one where a part would not be many times as long.
+
+    That takes half the time. OpenBLAS copies the matrices of a larger product into an order of its own, which is made
+    up for where each number is used often.
+    """
+    m, k = np.shape(rows)[-2:]
+    if np.ndim(rows) != 2 or k * o > 1024:
+        return 1
+    least = -(-m * k * o // UNPACKED)
+    return next((n for n in range(least, 4 * least) if m % n == 0), 1)
+
+
+def _forward(rows: Array, matrix: Array) -> Array:
+    """rows @ matrix, or all parts of it one after the other, (parts, M / parts, O)."""
+    (m, k), n = np.shape(rows)[-2:], _blocks(rows, np.shape(matrix)[-1])
+    return np.matmul(rows if n == 1 else np.reshape(rows, (n, m // n, k)), matrix)
+
+
+def _backward(rows: Array, g: Array) -> Array:
+    """rows.T @ g."""
+    (m, k), n, o = np.shape(rows)[-2:], _blocks(rows, np.shape(g)[-1]), np.shape(g)[-1]
+    if n == 1:
+        return np.matmul(np.swapaxes(rows, -1, -2), g)
+    parts = np.matmul(np.swapaxes(np.reshape(rows, (n, m // n, k)), -1, -2), np.reshape(g, (n, m // n, o)))
+    return np.sum(parts, axis=0)
+
+
 def _results(y: Array, groups: int) -> Array:
     """(M, O) as (G, M, O/G); as it is where there is one group."""
     if groups == 1:
@@ -224,7 +257,7 @@ def _conv_dw(g: Any, y: Any, x: Array, w: Array, bias: Array, *, groups: int, me
     if g[0] is None:
         return None
     rows = _rows(y[1], groups, int(np.shape(x)[1]))
-    product = np.matmul(np.swapaxes(rows, -1, -2), _results(_flat(g[0], memo), groups))
+    product = _backward(rows, _results(_flat(g[0], memo), groups))
     return _matrix_back(product, np.shape(w), groups)
 
 
@@ -238,7 +271,8 @@ def _conv_db(g: Any, y: Any, x: Array, w: Array, bias: Array, *, memo: dict[str,
 def _check(x: Array, w: Array, bias: Array, groups: int) -> None:
     xs, ws = np.shape(x), np.shape(w)
     if len(xs) != 4 or len(ws) != 4:
-        raise ShapeError(f"conv2d: images are (N, C, H, W) and weights (O, C / groups, KH, KW), not {xs} and {ws}")
+        raise ShapeError(f"conv2d: images are (N, C, H, W) and weights (O, C / groups, KH, KW), not {xs} and {ws}"
+                         + ("; x[None] makes a stack of one image" if len(xs) == 3 else ""))
     if groups < 1 or xs[1] % groups or ws[0] % groups:
         raise ShapeError(f"conv2d: groups={groups} does not divide the {xs[1]} channels of {xs} and the {ws[0]} of "
                          f"the weights {ws}")
@@ -280,7 +314,7 @@ def conv2d(input: Array, weight: Array, bias: Array = None, stride: Any = 1, pad
     (n, c), (o, _, *kernel) = np.shape(input)[:2], np.shape(weight)
     win = window(tuple(kernel), stride, padding, dilation)
     rows = im2col.function(input, tuple(kernel), stride, padding, dilation)
-    y = _results_back(np.matmul(_rows(rows, groups, int(c)), _matrix(weight, groups)), groups)
+    y = _results_back(_forward(_rows(rows, groups, int(c)), _matrix(weight, groups)), groups)
     if bias is not None:
         if y.dtype == np.result_type(y, bias):
             y += bias

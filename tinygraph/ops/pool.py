@@ -21,7 +21,8 @@ __all__ = ["avg_pool2d", "gather_at_max", "max_pool2d", "spread_to_max"]
 def _window(shape: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool) -> Window:
     """The window of a pooling; under ``ceil_mode`` with as much more padding as lets one more begin in the images."""
     if len(shape) != 4:
-        raise ValueError(f"images are (N, C, H, W), not {shape}")
+        raise ValueError(f"images are (N, C, H, W), not {shape}"
+                         + ("; x[None] makes a stack of one image" if len(shape) == 3 else ""))
     padding = pair(padding, "padding", 0)
     win = window(kernel_size, kernel_size if stride is None else stride, padding, dilation)
     if any(2 * p > k for p, k in zip(padding, win.kernel, strict=True)):

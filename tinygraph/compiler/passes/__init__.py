@@ -19,7 +19,7 @@ from tinygraph.compiler.passes.algebra import (
     sums,
     uniform,
 )
-from tinygraph.compiler.passes.axes import transposes
+from tinygraph.compiler.passes.axes import copies, transposes
 from tinygraph.compiler.passes.blocks import chains
 from tinygraph.compiler.passes.pooling import growing_after_pool
 from tinygraph.compiler.passes.simplify import aliases, common_subexpressions, constants, dead_code
@@ -29,8 +29,8 @@ Pass = Callable[[Plan], Plan]
 
 PASSES: tuple[Pass, ...] = (dead_code, aliases, constants, uniform, aliases, common_subexpressions, transposes,
                             common_subexpressions, dead_code, growing_after_pool, sums, row_sums, row_maxima,
-                            broadcasts, common_subexpressions, bare_reductions, products, masks, numbers, dead_code,
-                            chains)
+                            broadcasts, common_subexpressions, bare_reductions, products, masks, numbers, copies,
+                            dead_code, chains)
 
 
 def optimised(plan: Plan) -> Plan:

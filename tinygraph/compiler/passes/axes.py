@@ -1,4 +1,4 @@
-"""Passes about the order of axes: transposes that cancel, and calls that need not see them.
+"""Passes about the order of axes: transposes that cancel, calls that need not see them, copies in a new order.
 
 A convolution gives its result as a transposed view of what lies in memory with the channels last. What follows is done
 on what lies in memory, so that no call walks through it in a bad order and no buffer turns it round.
@@ -6,16 +6,20 @@ on what lies in memory, so that no call walks through it in a bad order and no b
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.calls import astype
+from tinygraph.compiler.calls import astype, copy
 from tinygraph.compiler.memory import is_elementwise
-from tinygraph.compiler.passes.rewriting import substituted
+from tinygraph.compiler.passes.rewriting import makers, substituted
 from tinygraph.compiler.plan import Plan, Step, Value
 
 Axes = tuple[int, ...]
+
+ORDERS = {np.transpose, np.swapaxes, np.lib.stride_tricks.sliding_window_view}
+"""Functions that only look at their argument in another order."""
 
 
 def transposes(plan: Plan) -> Plan:
@@ -44,6 +48,35 @@ def transposes(plan: Plan) -> Plan:
         else:
             steps.append(step)
     return plan.renamed(steps, new)
+
+
+def copies(plan: Plan) -> Plan:
+    """`copy` for np.copy, and before a reshape that has to copy: so what they copy goes into a buffer."""
+    made = makers(plan)
+    written = {step.replaces for step in plan.steps}
+    steps: list[Step] = []
+    for step in plan.steps:
+        if step.function is np.copy and step.args[1:] == ("C",) and not step.kwargs:
+            step = replace(step, function=copy, args=step.args[:1])
+        elif step.function is np.reshape and step.result not in written and _has_to_copy(step, made):
+            turned = Value(step.args[0].shape, step.args[0].dtype)
+            steps.append(Step(copy, step.args[:1], {}, turned, step.why))
+            step = replace(step, args=(turned, *step.args[1:]), shares=turned)
+        steps.append(step)
+    return plan.with_steps(steps)
+
+
+def _has_to_copy(step: Step, made: dict[Value, Step]) -> bool:
+    """Whether a reshape copies, where the array that it looks at in another order lies in C order."""
+    path = [step]
+    while isinstance(x := path[-1].args[0], Value) and x in made and made[x].function in ORDERS:
+        path.append(made[x])
+    if path[1:] == [] or not isinstance(x, Value) or x.order or len(step.args) != 2 or step.kwargs:
+        return False
+    array = whole = np.empty(x.shape, x.dtype)
+    for view in path[::-1]:
+        array = view.function(array, *view.args[1:], **view.kwargs)
+    return bool(array.size) and not np.may_share_memory(array, whole)
 
 
 def _axes(step: Step) -> Axes | None:

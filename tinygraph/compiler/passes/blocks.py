@@ -21,6 +21,10 @@ CACHE = 1 << 19
 BLOCK = 1 << 14, 1 << 18
 """The smallest block of one array, which hides what calls cost, and the largest (bytes)."""
 
+THREAD = 1 << 23
+"""How many elements a thread must make to be started: about 2 ms. BLAS's own threads, which wait awake for their next
+product, are in its way for as long as 1 ms."""
+
 
 def chains(plan: Plan) -> Plan:
     """Gather neighbouring elementwise calls of one large shape into chains; everything else keeps its order."""
@@ -125,7 +129,8 @@ def _chain(steps: list[Step], used: dict[Value, int]) -> Step:
     block = min(max(CACHE // (len(cut) + len(results) + 2), BLOCK[0]), BLOCK[1])
     rows = max(block // row, 1)
     rows -= rows % 64 if rows > 64 else 0  # blocks begin where lines of the cache do
-    chain = Chain(tuple(steps), tuple(given), results, rows, cut)
+    least = max(THREAD * shape[0] // (len(steps) * int(np.prod(shape))), rows)
+    chain = Chain(tuple(steps), tuple(given), results, rows, least, cut)
     return Step(chain, tuple(given), {}, results, _whys(steps))
 
 
