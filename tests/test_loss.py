@@ -119,6 +119,7 @@ def test_the_loss_keeps_the_logits_dtype(loss, labels):
     (Z, np.array([[1], [0]]), tg.ShapeError, r"2 labels for 3 rows"),
     (Z, np.array([1, 0, 3]), tg.ArgumentError, r"labels from 0 to 3 for logits \(3, 3\): class indices go from 0 to 2"),
     (Z, np.array([-1, 0, 2]), tg.ArgumentError, r"labels from -1 to 2"),
+    (Z, np.array([0, 1, 2 << 56], ">i8"), tg.ArgumentError, "labels from 0 to 144115188075855872"),
     (Z, 1, tg.ShapeError, r"labels \(\) do not fit logits \(3, 3\)"),
     (Z, np.eye(4)[INDICES], tg.ShapeError, r"labels \(3, 4\) do not fit logits \(3, 3\): give class indices \(3,\)"),
     (Z, np.eye(3)[None], tg.ShapeError, r"labels \(1, 3, 3\) do not fit logits"),

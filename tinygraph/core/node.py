@@ -157,9 +157,11 @@ def record(handle: Handle, op: Op[..., Any], inputs: tuple[Any, ...], params: di
             return wrap(kind, leaf(value))
         return wrap(kind, inner(op, tuple(parents), params, value))
     made = inner(op, tuple(parents), params, value)
-    visible = value[:op.outputs - op.hidden]
-    return op.present(tuple(wrap(kind, inner(pick, (made,), {"index": i}, v) if v.dtype.kind in "fc" else leaf(v))
-                            for i, v in enumerate(visible)))
+    handles = []
+    for i, v in enumerate(value[:op.outputs - op.hidden]):
+        node = inner(pick, (made,), {"index": i}, v) if v.dtype.kind in "fc" else leaf(v)
+        handles.append(wrap(kind, node))
+    return op.present(tuple(handles))
 
 
 class Failure(NamedTuple):

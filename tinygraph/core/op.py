@@ -222,9 +222,10 @@ class Op(Card, Generic[P, R]):
         try:
             if self.validate is not None:
                 # An array that stands for others to come (a recording's) sees to it that they are checked then.
-                later = next((v.check_later for v in values if hasattr(v, "check_later")), None)
-                if later is not None:
-                    later(self.validate, values, keywords)
+                for v in values:
+                    if hasattr(v, "check_later"):
+                        v.check_later(self.validate, values, keywords)
+                        break
                 else:
                     self.validate(*values, **keywords)
             if self._star is not None:

@@ -290,7 +290,7 @@ def sigmoid(x: Array) -> Array:
     return np.where(above, 1, e) / (1 + e)
 
 
-BITS = {np.dtype(np.float16): np.int16, np.dtype(np.float32): np.int32, np.dtype(np.float64): np.int64}
+BITS = {np.dtype(f"f{size}"): np.dtype(f"i{size}") for size in (2, 4, 8)}
 """Integers as wide as a float."""
 
 
@@ -300,8 +300,8 @@ def masked(mask: Array, g: Array) -> Array:
     That takes a branch an element, which an irregular mask makes the processor guess wrong. A float's bits, times one
     or zero as an integer, are itself or 0.0.
     """
-    if type(g) is np.ndarray and g.dtype in BITS:
-        return np.multiply(g.view(BITS[g.dtype]), mask).view(g.dtype)
+    if type(g) is np.ndarray and (bits := BITS.get(g.dtype)) is not None:
+        return np.multiply(g.view(bits), mask).view(g.dtype)
     return np.where(mask, g, 0)
 
 

@@ -142,7 +142,8 @@ class Optimizer:
 
     def step(self) -> None:
         """Change each weight that has a gradient, in place."""
-        self._steps.data += 1
+        steps = self._steps.data  # past the setter, as in `SGD.update`
+        steps += 1
         for name, weight in self.weights.items():
             g = weight.grad
             if g is not None:
