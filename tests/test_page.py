@@ -290,6 +290,17 @@ def test_a_long_array_is_summed_up(visit):
     assert len(re.findall(r"\b\d+\.0\b", page.inner_html("#data"))) < 40
 
 
+def test_a_row_of_many_numbers_is_broken_into_lines(visit, rng):
+    x = tg.tensor(rng.standard_normal(50) * 1e-3, requires_grad=True, name="x")
+    loss = (x * np.sin(x)).sum()
+    loss.backward()
+    page = visit(tg.draw(loss), "#step=7&value=0")
+    assert numbers(page, "#chosen section:has(h3:text-is('Value'))") == x.data.tolist()
+    beyond = page.eval_on_selector_all("aside td[data-value]", """all => all.filter((cell) =>
+      cell.getBoundingClientRect().right > innerWidth || cell.scrollWidth > cell.clientWidth + 1).length""")
+    assert beyond == 0
+
+
 def test_a_chosen_value_shows_the_chain_of_derivatives_to_it(visit):
     page = visit(tg.draw(small()[0]), "#step=7")
     page.click("#n1")
@@ -501,14 +512,91 @@ def test_groups_fold_and_unfold(visit):
     page.click("#groups")
     assert frames.count() == 1  # the outer one covers those within
     assert "encoder · 4 ops" in page.text_content("g.frame.folded:not(.away)")
-    # The ring goes round the frame while what it would go round is covered.
+    # The ring goes round the frame while what it would go round is covered, and of the steps there the last is told.
     wide = page.evaluate("Number(document.querySelector('.ring').getAttribute('width'))")
     page.keyboard.press("ArrowRight")
+    assert count(page) == "4 / 13"
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowLeft")
+    assert count(page) == "4 / 13"
+    page.keyboard.press("ArrowLeft")
+    assert count(page) == "0 / 13"
+    page.fill("#slider", "3")
     assert page.evaluate("Number(document.querySelector('.ring').getAttribute('width'))") == wide > 200
     page.click("#groups")
     assert frames.count() == 3
     assert page.locator("g.node.away").count() == 0
     assert page.evaluate("Number(document.querySelector('.ring').getAttribute('width'))") < 100
+
+
+@pytest.mark.parametrize("way", ["click", "keyboard"])
+def test_a_collapsed_box_opens_and_closes_at_the_same_moment(visit, way):
+    page = visit(tg.draw(layers(), depth=1))
+
+    def press(element):
+        element.locator("text").first.click() if way == "click" else element.press("Enter")
+    # The steps go through all ops where a box is open; what was computed in the box is computed in the frame.
+    for step, inside in {0: 0, 1: 2, 3: 5, 4: 6, 6: 8, 8: 11}.items():
+        page.fill("#slider", str(step))
+        first = state(page)
+        assert count(page) == f"{step} / 8"
+        assert page.locator("g.node.group[aria-expanded=false]").count() == 2
+        press(page.locator("g.node.group").last)
+        assert page.locator("g.node.group").count() == 0
+        assert page.locator("g.frame.folded").count() == 1
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Collapse layer"
+        assert count(page) == f"{inside} / 13"
+        assert page.locator("g.node.op:not(.away)").count() == 4
+        press(page.locator("g.frame[aria-expanded=true]").last)
+        assert state(page) == first
+        assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Expand layer"
+
+
+def test_an_address_links_to_a_step_with_a_box_open(visit):
+    drawing = tg.draw(layers(3), depth=1)
+    page = visit(drawing, "#lang=ja&theme=dark")
+    page.select_option("#heat", "flops")
+    page.locator("g.node.group").nth(1).click()
+    assert page.locator("g.hot").count() > 3
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowLeft")
+    assert page.get_attribute("html", "lang") == "ja"
+    copy = visit(drawing, "#" + page.url.partition("#")[2])
+    assert state(copy) == state(page)
+    assert copy.locator("g.frame.folded").count() == 2
+    assert copy.get_attribute("html", "data-theme") == "dark"
+    # A link to the other picture turns to it, and the keys step once, not twice.
+    copy.goto(copy.url.partition("#")[0] + "#step=1")
+    assert copy.locator("g.node.group").count() == 3
+    copy.keyboard.press("ArrowRight")
+    assert count(copy).startswith("2 /")
+    assert copy.requests == [copy.requests[0]]
+
+
+def test_all_that_was_collapsed_opens_at_once(visit):
+    x = tg.tensor([0.5], requires_grad=True, name="x")
+    chain = x
+    for _ in range(550):
+        chain = np.sin(np.exp(chain))
+    for drawing, ops in ((tg.draw(layers(4), depth=0), 10), (tg.draw(layers(4), fold_repeats=True), 10),
+                         (tg.draw(chain, backward=False), 1100)):
+        page = visit(drawing)
+        before = state(page)
+        page.click("#groups")
+        assert page.locator("g.node.op:not(.away)").count() == ops
+        page.click("#groups")
+        assert state(page) == before
+
+
+def test_a_box_of_a_very_large_graph_stays_closed_and_says_so(visit):
+    with tg.scope("deep"):
+        x = tg.tensor([0.5], requires_grad=True, name="x")
+        for _ in range(2000):
+            x = np.sin(x)
+    page = visit(tg.draw(x), "#step=1")
+    assert "The graph has 2,001 nodes; above 2,000 boxes a page shows" in page.inner_text("#step")
+    page.locator("g.node.group").last.click()
+    assert page.is_visible("#chosen")
 
 
 # --- language, colours, motion, keyboard -----------------------------------------------------------------------------

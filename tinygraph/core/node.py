@@ -389,12 +389,12 @@ def _handles(node: Node, kind: type[Handle]) -> tuple[Any, list[Any]]:
 def _sum_to(c: Array, shape: tuple[int, ...], op: Op[..., Any], position: int) -> Array:
     """Undo a broadcast: add up what one element was copied to."""
     extra = len(c.shape) - len(shape)
+    if type(c) is np.ndarray and c.shape[extra:] == shape:  # a bias, say; np.sum comes to the same after 1 µs
+        return np.add.reduce(c, tuple(range(extra)))
     stretched = [axis + extra for axis, size in enumerate(shape) if size == 1 and c.shape[axis + extra] != 1]
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, c.shape[extra:], strict=True)):
         raise GradientError(f"{op.name}: its rule for argument {position} gave a gradient of shape {c.shape}, "
                             f"which does not reduce to the input's {shape}")
-    if type(c) is np.ndarray and not stretched:
-        return np.add.reduce(c, tuple(range(extra)))  # what np.sum comes to, without its 1 µs
     c = np.sum(c, axis=(*range(extra), *stretched), keepdims=True)
     return np.reshape(c, shape)
 

@@ -72,7 +72,8 @@ class SGD(Optimizer):
                 g = ahead
             else:
                 g = velocity
-        weight.data -= self.lr * g
+        array = weight.data  # `weight.data -= ...` would go through the setter as well, for 0.2 µs a weight
+        array -= self.lr * g
 
 
 @register("momentum")

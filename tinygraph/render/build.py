@@ -14,6 +14,7 @@ from tinygraph.core.messages import here
 from tinygraph.core.node import Node
 from tinygraph.core.op import Op
 from tinygraph.render.beside import Beside, facts, flows
+from tinygraph.render.blocks import View
 from tinygraph.render.formula import Run
 from tinygraph.render.hints import Hints
 from tinygraph.render.naming import Names, argument
@@ -21,7 +22,7 @@ from tinygraph.render.overlay import Measure, Notes, coloured, noted
 from tinygraph.render.rows import leading, rows
 from tinygraph.render.scene import LARGE, READABLE, SHOW, SMALL, Box, Group, Lines, Scene, Wire
 from tinygraph.render.text import Text, constant, literal, printed
-from tinygraph.render.view import Collapse, View, view
+from tinygraph.render.view import Collapse, view
 
 SHARED = 8
 """In a full picture a leaf that more boxes use stands beside each of them, or its wires would be all that is seen."""
@@ -46,10 +47,12 @@ class Origin(NamedTuple):
 def picture(graph: Graph, show: str | None = None, backward: bool | None = None, seed: Array | None = None,
             hints: Hints | None = None, *, depth: int | None = None, collapse: Collapse | bool | None = None,
             fold_repeats: bool = False, color_by: Measure | None = None, notes: Notes | None = None,
-            theme: str | None = None) -> tuple[Scene, Origin]:
+            theme: str | None = None, opened: bool = False) -> tuple[Scene, Origin]:
     """What a picture of this graph shows, and what it was made of.
 
     `tinygraph.render.drawing.draw` says what the arguments mean.
+
+    opened: draw each box that they collapse as a frame around all that is in it
     """
     if show is not None and show not in SHOW:
         raise ArgumentError(f"draw: show={show!r}; it is one of {', '.join(SHOW)}{here()}")
@@ -58,7 +61,7 @@ def picture(graph: Graph, show: str | None = None, backward: bool | None = None,
     hints = hints or Hints()
     backward = False if graph.failed is not None else backward
     seen = view(graph, {title: [graph.of(t) for t in tensors] for title, tensors in hints.clusters.items()},
-                depth=depth, collapse=collapse, fold_repeats=fold_repeats, large=LARGE)
+                depth=depth, collapse=collapse, fold_repeats=fold_repeats, large=LARGE, opened=opened)
     builder = _Builder(graph, seen, hints, show, backward, seed)
     made = dataclasses.replace(builder.scene(), theme=theme or "")
     if color_by is not None:
@@ -117,7 +120,8 @@ class _Builder:
         root = self.graph.roots[0]
         name = one_line(root.name or "") or self._text(root).plain
         ops = sum(node.node.op is not None for node in self.graph.nodes)
-        groups = tuple(Group(f"g{block.id}", block.title, f"g{block.parent.id}" if block.parent else "", block.path)
+        groups = tuple(Group(f"g{block.id}", block.title, f"g{block.parent.id}" if block.parent else "", block.path,
+                             block.boxed)
                        for block in self.blocks if not block.closed)
         return Scene(f"Graph of {name}: {ops} op{'s' * (ops != 1)}", tuple(self.boxes.values()), self._framed(groups),
                      len(self.graph), dense=not (self.backward and self.beside.formulas), groups=groups,

@@ -6,7 +6,7 @@ import functools
 import gc
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,11 @@ class Drawing:
         graph: What is drawn.
         scene: What the picture shows, as plain data.
         origin: What that was made of.
+        opened: Makes both anew, with a frame around what was collapsed into a box.
     """
 
-    def __init__(self, scene: Scene, origin: Origin) -> None:
-        self.graph, self.scene, self.origin = origin.graph, scene, origin
+    def __init__(self, scene: Scene, origin: Origin, opened: Callable[[], tuple[Scene, Origin]]) -> None:
+        self.graph, self.scene, self.origin, self.opened = origin.graph, scene, origin, opened
 
     @functools.cached_property
     def source(self) -> str:
@@ -142,9 +143,10 @@ def draw(root: Handle | Graph, *, show: str | None = None, backward: bool | None
     if seed is not None and backward is False:
         raise ArgumentError(f"draw: a seed is for the backward pass, which backward=False leaves out{here()}")
     with _collector_at_rest():
-        return Drawing(*picture(root if isinstance(root, Graph) else graph(root), show, backward, seed, hints,
-                                depth=depth, collapse=collapse, fold_repeats=fold_repeats, color_by=color_by,
-                                notes=notes, theme=theme))
+        make = functools.partial(picture, root if isinstance(root, Graph) else graph(root), show, backward, seed, hints,
+                                 depth=depth, collapse=collapse, fold_repeats=fold_repeats, color_by=color_by,
+                                 notes=notes, theme=theme)
+        return Drawing(*make(), functools.partial(make, opened=True))
 
 
 @contextmanager

@@ -14,13 +14,15 @@ import html
 import json
 import re
 from importlib import resources
+from typing import Any
 
-from tinygraph.render.formats import DARK, PAPER, find, renderer
+from tinygraph.render.formats import DARK, LARGEST, PAPER, find, renderer
 from tinygraph.render.scene import COLOURS
-from tinygraph.render.story import Story, Told
+from tinygraph.render.story import Story, Told, boxed_frames
 
-SCRIPTS = ("strings", "graph", "picture", "groups", "panel", "chain", "main")
-"""The files of the script, in the order in which they build on one another."""
+SCRIPTS = ("strings", "graph", "picture", "groups", "panel", "chain", "main", "start")
+"""The files of the script, in the order in which they build on one another; those between the first and the last tell
+one picture, and begin anew with another."""
 
 HOT = {"light": "#E8772E", "dark": "#B34700"}
 """The far end of the colour scale: on it the ink can still be read."""
@@ -29,20 +31,37 @@ HOT = {"light": "#E8772E", "dark": "#B34700"}
 @renderer("html", "htm", whole=True)
 def as_html(drawing: Told) -> bytes:
     """The page, whole in one file."""
-    scene = dataclasses.replace(drawing.scene, theme="")  # the page's own colours paint the figure
+    told, svgs = _told(drawing)
     style, picture = _colours() + _part("page.css"), _repaint() + _part("picture.css")
-    script = "\n".join(_part(f"{name}.js") for name in SCRIPTS)
+    first, *parts_of_one, last = (_part(f"{name}.js") for name in SCRIPTS)
+    script = "\n".join([first, "function tellPicture(parameters, over, focus) {", *parts_of_one, "}", last])
     parts = {
         "policy": policy((script,), (style, picture)),
         "theme": f' data-theme="{drawing.scene.theme}"' if drawing.scene.theme else "",
-        "title": html.escape(scene.title),
+        "title": html.escape(drawing.scene.title),
         "style": style,
         "picture_style": picture,
-        "svg": inline(find("svg")(scene).decode()),
-        "data": encoded(Story(drawing.origin, scene).data()),
+        "svg": svgs[0],
+        "opened": f'<template id="opened">{svgs[1]}</template>' if len(svgs) > 1 else "",
+        "data": encoded(told),
         "script": script,
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _part("page.html")).encode()
+
+
+def _told(drawing: Told) -> tuple[dict[str, Any], list[str]]:
+    """The stories of the picture and, where it collapses what can be opened, of the opened one; and both as SVG."""
+    pictures = [(drawing.scene, drawing.origin)]
+    nodes = len(drawing.origin.graph)
+    collapsed = any(home != f"n{id}" for id, home in enumerate(drawing.origin.homes))
+    if collapsed and nodes <= LARGEST and len((opened := drawing.opened())[0].boxes) <= LARGEST:
+        pictures.append(opened)
+    frames = boxed_frames(*pictures[-1])
+    # The page's own colours paint the figure.
+    pictures = [(dataclasses.replace(scene, theme=""), origin) for scene, origin in pictures]
+    stories = [Story(origin, scene, frames).data() for scene, origin in pictures]
+    told = {**stories[0], "size": nodes, "largest": LARGEST, "opened": stories[1] if len(stories) > 1 else None}
+    return told, [inline(find("svg")(scene).decode()) for scene, _ in pictures]
 
 
 @functools.cache

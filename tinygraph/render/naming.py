@@ -9,11 +9,11 @@ import numpy as np
 from tinygraph.analysis import Edge, Graph, GraphNode, drawn, one_line
 from tinygraph.core.node import Node
 from tinygraph.core.op import Op
+from tinygraph.render.blocks import View
 from tinygraph.render.formula import SUBSCRIPTS, Formula, Fraction, Run, parse
 from tinygraph.render.hints import Hints
 from tinygraph.render.shapes import ARRIVING, on_card
 from tinygraph.render.text import LONGEST, Text, constant, expression, literal, named, numbered
-from tinygraph.render.view import View
 
 _CAME = "\N{LEFTWARDS ARROW}"
 """Stands in an arriving derivative for the value whose derivative it is, which may not be the op's own output."""

@@ -105,12 +105,14 @@ class Group:
         title: What it is called, with the number of repeats that it stands for.
         parent: The id of the group whose frame it stands in, or "".
         path: The names of its scopes from the outermost on, with slashes between them.
+        boxed: Whether it is one box in the collapsed picture of the same graph.
     """
 
     id: str
     title: str
     parent: str
     path: str
+    boxed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,11 +37,18 @@ class Told(Protocol):
     scene: Scene
     origin: Origin
 
+    def opened(self) -> tuple[Scene, Origin]:
+        """Both anew, with a frame around what was collapsed into a box."""
+
 
 class Story:
-    """Collects what the page tells of one picture; `data` is the result."""
+    """Collects what the page tells of one picture; `data` is the result.
 
-    def __init__(self, origin: Origin, scene: Scene) -> None:
+    frames: by node id: the frame that the opened picture has in place of the box that the node is collapsed into
+    """
+
+    def __init__(self, origin: Origin, scene: Scene, frames: Mapping[int, str]) -> None:
+        self.frames = frames
         self.graph, self.homes, self.names = origin.graph, origin.homes, origin.names
         self.scene = scene
         self.cotangents = _cotangents(origin, scene)
@@ -95,6 +103,7 @@ class Story:
         op = node.node.op
         return {
             "box": box,
+            "home": self.frames.get(node.id, box),
             "kind": "op" if op else "leaf",
             "op": one_line(op.name) if op else None,
             "label": one_line(f"{op.symbol if op else ''} {node.name or ''}"),
@@ -123,6 +132,7 @@ class Story:
         title = next(shown.text for shown in self.told if shown.id == box)
         return {
             "box": box,
+            "home": next((self.frames[node.id] for node in members if node.id in self.frames), box),
             "kind": "group",
             "op": one_line("".join(run.text for run in title[0] if isinstance(run, Run)), 40),
             "label": " ".join(dict.fromkeys(one_line(node.op or "") for node in ops[:PRINTED * 10])),
@@ -305,7 +315,8 @@ class Story:
             while frame:
                 inside[frame].append(self.boxes[box.id])
                 frame = parents[frame]
-        return [{"id": group.id, "name": one_line(group.title, 40), "parent": group.parent, "nodes": inside[group.id]}
+        return [{"id": group.id, "name": one_line(group.title, 40), "parent": group.parent,
+                 "boxed": group.boxed, "nodes": inside[group.id]}
                 for group in self.scene.groups]
 
     def _steps(self, nodes: list[dict[str, Any]]) -> list[tuple[str, int | None]]:
@@ -325,3 +336,17 @@ def _cotangents(origin: Origin, scene: Scene) -> Cotangents | None:
         return origin.cotangents
     alone = len(graph.roots) == 1 and graph.roots[0].value.size == 1
     return graph.cotangents() if alone and graph.differentiated else None
+
+
+def boxed_frames(scene: Scene, origin: Origin) -> dict[int, str]:
+    """By node id: the frame around it that is one box in the collapsed picture, where there is one."""
+    frames = {group.id: group for group in scene.groups}
+    around = {box.id: box.group for box in scene.boxes}
+    found: dict[int, str] = {}
+    for id, home in enumerate(origin.homes):
+        frame = around.get(home, "")
+        while frame and not frames[frame].boxed:
+            frame = frames[frame].parent
+        if frame:
+            found[id] = frame
+    return found

@@ -5,8 +5,11 @@
 // data.wires   by the id of a wire in the picture: the values on it, and the edges that it is, where it leads to a node
 // data.boxes   by the id of a box in the picture: its node
 // data.steps   [kind, node]: inputs, forward ..., seed, backward ...
+// told.opened  the same of the picture with frames in place of collapsed boxes, where there are such and they can be opened
 
-const data = JSON.parse(document.getElementById("data").textContent);
+const told = JSON.parse(document.getElementById("data").textContent);
+const isOpened = told.opened !== null && parameters.has("open"); // the address names the frames that are open
+const data = isOpened ? told.opened : told;
 const { nodes, values, edges, wires, steps } = data;
 const root = values[data.root];
 const LAST = steps.length - 1;
@@ -88,6 +91,8 @@ function shapeText(shape) {
   return shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
 }
 
+const UNBROKEN = 8; // a row of more numbers is broken into lines
+
 function cell(x) {
   return make("td", { title: String(x), "data-value": String(x) }, brief(x));
 }
@@ -102,7 +107,8 @@ function array(of) {
     for (let i = 0; i < of.data.length; i += width) {
       rows.push(make("tr", {}, of.data.slice(i, i + width).map(cell)));
     }
-    return make("table", { class: `array${of.data.length === 1 ? " one" : ""}`, role: "presentation" }, rows);
+    const kind = of.data.length === 1 ? " one" : rows.length === 1 && width > UNBROKEN ? " broken" : "";
+    return make("table", { class: `array${kind}`, role: "presentation" }, rows);
   }
   if (of.lines) return make("span", { class: "summary" }, of.lines.join(" · ") || "–");
   const lines = [say("elements", { n: of.size.toLocaleString(language) })];

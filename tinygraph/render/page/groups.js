@@ -1,7 +1,10 @@
 // Groups: the picture frames what was computed in one scope. A folded frame lies on top of its inside and covers it.
+// What the drawing collapsed is one box. A click on it turns to the opened picture, which has a frame in place of each
+// such box: all of them folded but this. Where the last of them is folded again, the page turns back.
 
-const groups = data.groups.map((group) => ({ ...group, folded: false, element: svg.getElementById(group.id) }))
-  .filter((group) => group.element);
+const open = (parameters.get("open") ?? "").split(".");
+const groups = data.groups.map((group) => ({ ...group, folded: group.boxed && !open.includes(group.id),
+  element: svg.getElementById(group.id) })).filter((group) => group.element);
 const hidden = new Map(); // node -> the folded frame that covers it
 
 // What the ring goes round: the node's box, or the frame that covers it.
@@ -27,9 +30,49 @@ for (const group of groups) {
   });
 }
 
+for (const [node, box] of [...boxes].filter(([node]) => opens(node))) {
+  const turn = () => turnTo(node.home, node.home);
+  box.setAttribute("aria-expanded", "false");
+  box.addEventListener("click", (event) => {
+    if (travelled > 4) return;
+    event.stopPropagation();
+    turn();
+  });
+  box.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    event.stopPropagation();
+    turn();
+  });
+}
+
+const opened = () => groups.filter((group) => group.boxed && !group.folded).map((group) => group.id).join(".");
+
 function fold(group) {
   group.folded = !group.folded;
+  if (group.boxed && !opened()) return turnTo(null, told.nodes.find((node) => node.home === group.id)?.box);
   redrawGroups();
+  tell();
+}
+
+// To the opened picture with these frames open, or to the collapsed one, at the same moment.
+function turnTo(open, focus = null) {
+  const parameters = new URLSearchParams(address);
+  for (const name of ["value", "open"]) parameters.delete(name);
+  parameters.set("step", sameMoment(isOpened ? told : told.opened));
+  if (open !== null) parameters.set("open", open);
+  begin(parameters, focus);
+}
+
+// The last step of the other picture that tells of a box, or of the frame in its place, which this one has just told of.
+function sameMoment(other) {
+  const home = (of, id) => (id === null ? null : of.nodes[id].home);
+  for (let at = current; at > 0; at--) {
+    const [kind, id] = steps[at];
+    const same = other.steps.findLastIndex((step) => step[0] === kind && home(other, step[1]) === home(data, id));
+    if (same >= 0) return same;
+  }
+  return 0;
 }
 
 function redrawGroups() {
@@ -67,11 +110,14 @@ function labelGroups() {
     label.textContent = `${name} · ${say(ops === 1 ? "opsOne" : "ops", { n: ops })}`;
   }
   const button = document.getElementById("groups");
-  button.hidden = !groups.length;
-  button.textContent = say(groups.some((group) => !group.folded) ? "collapseAll" : "expandAll");
+  const closes = told.opened ? isOpened : groups.some((group) => !group.folded);
+  button.hidden = !groups.length && !told.opened;
+  button.textContent = say(closes ? "collapseAll" : "expandAll");
 }
 
 document.getElementById("groups").addEventListener("click", () => {
+  const boxed = told.opened?.groups.filter((group) => group.boxed).map((group) => group.id);
+  if (boxed) return turnTo(isOpened ? null : boxed.join("."), "groups");
   const closes = groups.some((group) => !group.folded);
   for (const group of groups) group.folded = closes;
   redrawGroups();

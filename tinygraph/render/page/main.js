@@ -25,7 +25,15 @@ function goTo(step, speaks = true) {
 
 function step(by) {
   stop();
-  goTo(current + by);
+  goTo(beyond(current, by));
+}
+
+// The step after or before one; of those that go on under the same folded frame the last is told alone.
+function beyond(at, by) {
+  const covering = (step) => hidden.get(nodes[steps[step]?.[1]]);
+  const goesOn = (step) => covering(step) && covering(step) === covering(step + 1) && steps[step][0] === steps[step + 1][0];
+  do at += by; while (goesOn(at));
+  return at;
 }
 
 function stop() {
@@ -44,7 +52,7 @@ function play() {
 }
 
 function tick() {
-  goTo(current + 1);
+  goTo(beyond(current, 1));
   if (current === LAST) stop();
   else timer = setTimeout(tick, pause());
 }
@@ -68,6 +76,7 @@ slider.addEventListener("input", () => { stop(); goTo(Number(slider.value)); });
 
 function tell() {
   const parameters = new URLSearchParams({ step: current });
+  if (isOpened) parameters.set("open", opened());
   if (chosen !== null) parameters.set("value", chosen.id);
   if (address.has("lang")) parameters.set("lang", language);
   if (document.documentElement.dataset.theme) parameters.set("theme", document.documentElement.dataset.theme);
@@ -81,8 +90,8 @@ function tell() {
 
 let address = new URLSearchParams();
 
-function readAddress() {
-  address = new URLSearchParams(location.hash.slice(1));
+function readAddress(parameters) {
+  address = parameters;
   const wanted = address.get("lang") ?? navigator.language.slice(0, 2);
   setLanguage(wanted);
   if (["light", "dark"].includes(address.get("theme"))) document.documentElement.dataset.theme = address.get("theme");
@@ -93,7 +102,11 @@ function readAddress() {
   goTo(at, false);
 }
 
-addEventListener("hashchange", readAddress);
+addEventListener("hashchange", () => {
+  const wanted = addressed();
+  if (wanted.get("open") === address.get("open")) readAddress(wanted);
+  else begin(wanted);
+}, { signal: over });
 
 // --- what the language changes ---
 
@@ -174,7 +187,7 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   if (move) pan(...move);
   else KEYS[event.key]();
-});
+}, { signal: over });
 $("closer").addEventListener("click", () => zoom(1.25));
 $("further").addEventListener("click", () => zoom(0.8));
 $("whole").addEventListener("click", showWhole);
@@ -226,5 +239,12 @@ document.body.classList.toggle("wide", extent[2] > 3 * extent[3]);
 // The stage of a wide figure is as high as the figure: shown whole, or where that would be too small to read, readable.
 document.body.style.setProperty("--high", `${(extent[3] * Math.max(Math.min(innerWidth / extent[2], 1.2), READABLE)).toFixed(0)}px`);
 firstView();
-readAddress();
-document.documentElement.dataset.ready = "";
+over.addEventListener("abort", stop);
+if (groups.some((group) => group.folded)) redrawGroups();
+readAddress(parameters);
+paintHeat($("heat").value);
+if (focus !== null) {
+  const element = document.getElementById(focus);
+  element?.focus({ preventScroll: true });
+  if (stage.contains(element)) bringIntoSight(element);
+}

@@ -60,6 +60,13 @@ function title(kind, ...content) {
   return section(null, make("p", { class: "kind" }, kind), content);
 }
 
+function groupText(node) {
+  const { size, largest } = told;
+  const opening = opens(node) ? say("openText")
+    : say("closedText", { size: size.toLocaleString(language), largest: largest.toLocaleString(language) });
+  return make("p", {}, `${say("groupText", { n: node.size.toLocaleString(language) })} ${opening}`);
+}
+
 const EXPLAIN = {
   inputs() {
     const leaves = nodes.filter((node) => node.kind === "leaf").flatMap((node) => node.values.map((id) => values[id]));
@@ -70,7 +77,7 @@ const EXPLAIN = {
   forward(node) {
     const place = { i: opSteps.forward.indexOf(node.id) + 1, n: opSteps.forward.length };
     return [title(say("forwardOf", place), make("h2", {}, node.op),
-      node.kind === "group" ? make("p", {}, say("groupText", { n: node.size.toLocaleString(language) })) : equation(node.formula),
+      node.kind === "group" ? groupText(node) : equation(node.formula),
       node.numbers.length ? equation(node.numbers, "numbers") : null),
     node.inputs.length ? section("from", listed(node.inputs.map(given))) : null,
     section("gives", listed(node.values.map((id) => [values[id].name, values[id].array]))),

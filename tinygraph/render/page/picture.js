@@ -3,6 +3,7 @@
 const SVG = "http://www.w3.org/2000/svg";
 const FOCUSABLE = 200; // in a larger graph the tab key would never come to an end; the search reaches every node
 const stage = document.getElementById("stage");
+if (isOpened) stage.querySelector("svg").replaceWith(document.getElementById("opened").content.cloneNode(true));
 const svg = stage.querySelector("svg");
 const canvas = svg.querySelector("g.node").parentNode;
 const extent = svg.getAttribute("viewBox").split(/[\s,]+/).map(Number);
@@ -109,6 +110,8 @@ function emphasise([kind, id]) {
   for (const element of active) element.classList.add("active");
 }
 
+const opens = (node) => node.kind === "group" && told.opened !== null;
+
 // --- a rectangle behind each node: to click, to find, to colour, to show the focus ---
 
 // Measured at the scale 1, since letters of half a pixel are taken for wider than they are; and all before any is drawn,
@@ -119,7 +122,7 @@ for (const [node, box, { x, y, width, height }] of [...boxes].map(([node, box]) 
   drawn("rect", { class: "backdrop", x: x - 4, y: y - 3, width: width + 8, height: height + 6,
     rx: round ? (width + 8) / 2 : 6 }, box, box.firstChild);
   box.setAttribute("role", "button");
-  if (nodes.length <= FOCUSABLE) box.setAttribute("tabindex", "0");
+  if (nodes.length <= FOCUSABLE || opens(node)) box.setAttribute("tabindex", "0");
 }
 svg.setAttribute("role", "group");
 svg.querySelector("title")?.remove(); // it would hang over the whole picture as a tooltip
@@ -128,7 +131,7 @@ function labelBoxes() {
   svg.setAttribute("aria-label", say("picture"));
   for (const [node, box] of boxes) {
     const name = node.values.slice(0, 1).map((id) => plain(values[id].name)).join("");
-    box.setAttribute("aria-label", node.op && name ? say("label", { op: node.op, name }) : node.op ?? name);
+    box.setAttribute("aria-label", opens(node) ? say("expand", { name: node.op }) : node.op && name ? say("label", { op: node.op, name }) : node.op ?? name);
   }
 }
 
@@ -228,7 +231,9 @@ function bringIntoSight(element) {
   glide = requestAnimationFrame(move);
 }
 
-new ResizeObserver(() => (fitted ? showWhole() : applyView())).observe(stage);
+const sizes = new ResizeObserver(() => (fitted ? showWhole() : applyView()));
+sizes.observe(stage);
+over.addEventListener("abort", () => sizes.disconnect());
 
 stage.addEventListener("wheel", (event) => {
   event.preventDefault();
