@@ -80,6 +80,16 @@ def test_samples_that_do_not_count_are_left_out_of_the_mean():
                                [0, 4 * each[0], 2 * each[1], 0])
 
 
+def test_a_compiled_loss_checks_the_labels_of_each_call():
+    def loss(z, t):
+        return F.cross_entropy(z, t, np.array([0.5, 2.0, 4.0]), ignore_index=-100, label_smoothing=0.1)
+    compiled = tg.compile(lambda t: loss(tg.tensor(Z, requires_grad=True), t))
+    for labels in (T, GAPS, T[::-1].copy()):
+        np.testing.assert_allclose(compiled(labels).data, loss(Z, labels))
+    with pytest.raises(tg.ArgumentError, match="labels from 0 to 3"):
+        compiled(T + (T == 2))
+
+
 def test_a_float32_loss_stays_float32():
     z = Z.astype(np.float32)
     assert F.cross_entropy(z, GAPS, ignore_index=-100).dtype == np.float32

@@ -22,6 +22,7 @@ from tinygraph.ops.loss import log_softmax as _log_softmax
 from tinygraph.ops.loss import softmax as _softmax
 from tinygraph.ops.pool import avg_pool2d, max_pool2d
 from tinygraph.ops.transcendental import tanh
+from tinygraph.tensors import Tensor
 
 __all__ = ["affine", "avg_pool2d", "conv2d", "cross_entropy", "dropout", "linear", "log_softmax", "max_pool2d",
            "mse_loss", "relu", "sigmoid", "softmax", "tanh"]
@@ -98,6 +99,16 @@ def mse_loss(input: Array, target: Array, *, reduction: str = "mean") -> Array:
     return _reduced(np.square(input - target), reduction, "mse_loss")
 
 
+def _checked(input: Array, target: Array) -> None:
+    """`check_labels`, which a compiled step does again at each call, on the labels of that call."""
+    values = tuple(x.data if isinstance(x, Tensor) else x for x in (input, target))
+    later = next((v.check_later for v in values if hasattr(v, "check_later")), None)
+    if later is None:
+        check_labels(*values)
+    else:
+        later(check_labels, values, {})
+
+
 def cross_entropy(input: Array, target: Array, weight: Array | None = None, *, ignore_index: int | None = None,
                   reduction: str = "mean", label_smoothing: float = 0.0) -> Array:
     """The cross entropy of softmax(input) against labels, with log-sum-exp taken care of.
@@ -133,7 +144,7 @@ def cross_entropy(input: Array, target: Array, weight: Array | None = None, *, i
         kept = np.not_equal(target, ignore_index)
         target = np.where(kept, target, 0)
         kept = np.reshape(kept, np.shape(input)[:-1])
-    check_labels(input, target)
+    _checked(input, target)
     rows = one_hot(input, target)
     if weight is not None and np.shape(weight) != np.shape(input)[-1:]:
         raise ShapeError(f"cross_entropy: weight {np.shape(weight)} for logits {np.shape(input)}: give one a class, "
