@@ -193,6 +193,11 @@ def test_a_function_of_ops_is_registered_once_and_may_have_another_key():
         with pytest.raises(TypeError, match=f"{name} is registered already"):
             composed(name=name)(relu.function)
 
+    def median(a):
+        return a
+    with pytest.raises(TypeError, match="median is registered already, by tinygraph.ops.quantile"):
+        tg.op(vjp=(None,))(median)
+
 
 def test_a_missing_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'no_such_op'"):

@@ -8,7 +8,7 @@ from typing import Any
 from tinygraph.core.arguments import Array, Handle, put_back, take_out
 from tinygraph.core.errors import GradientError, TinygraphError, UnsupportedError
 from tinygraph.core.messages import here
-from tinygraph.core.op import BY_NUMPY, COMPOSED, EXPLAINED, OPS, Op, P, R, Rule, as_array
+from tinygraph.core.op import COMPOSED, EXPLAINED, OPS, Op, P, R, Rule, as_array, enter
 
 
 class Constant(Op[P, R]):
@@ -56,9 +56,7 @@ def constant(function: Callable[..., Any], meaning: str) -> Constant[..., Any]:
     >>> np.floor(tg.tensor([1.5]))
     tensor([1.], dtype=float64)
     """
-    made = Constant(function, meaning)
-    OPS[made.name] = BY_NUMPY[function] = made
-    return made
+    return enter(Constant(function, meaning), OPS)
 
 
 class Composed(Op[P, R]):
@@ -131,11 +129,5 @@ def composed(*, name: str | None = None, **card: Any) -> Callable[[Callable[P, R
     >>> del COMPOSED["rms"]
     """
     def register(function: Callable[P, R]) -> Composed[P, R]:
-        made = Composed(function, name, **card)
-        if made.name in OPS or made.name in COMPOSED:
-            raise TypeError(f"{made.name} is registered already")
-        COMPOSED[made.name] = made
-        for function_of_numpy in made.stands_for:
-            BY_NUMPY[function_of_numpy] = made
-        return made
+        return enter(Composed(function, name, **card), COMPOSED)
     return register

@@ -81,11 +81,6 @@ class Node:
             return None
         return self.code.co_filename, line_of(self.code, self.instruction) or 0, self.code.co_name
 
-    @property
-    def node_parents(self) -> list[tuple[int, Node]]:
-        """The parents that are nodes, each with its argument position."""
-        return [(i, p) for i, p in enumerate(self.parents) if type(p) is Node]
-
 
 def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> Node:
     """A node without a past."""

@@ -32,6 +32,7 @@ Rule: TypeAlias = Callable[..., Array]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+Entered = TypeVar("Entered", bound="Op[..., Any]")
 
 OPS: dict[str, Op[..., Any]] = {}
 """Every registered op by name."""
@@ -319,14 +320,17 @@ def op(*, vjp: tuple[Rule | None, ...] | dict[str, Rule | None], **card: Any) ->
     >>> del OPS["cube"]
     """
     def register(function: Callable[P, R]) -> Op[P, R]:
-        made = Op(function, vjp=vjp, **card)
-        if made.name in OPS:
-            raise TypeError(f"op {made.name} is registered already, by {OPS[made.name].function.__module__}")
-        OPS[made.name] = made
-        for function_of_numpy in made.stands_for:
-            BY_NUMPY[function_of_numpy] = made
-        return made
+        return enter(Op(function, vjp=vjp, **card), OPS)
     return register
+
+
+def enter(made: Entered, registry: dict[str, Op[..., Any]]) -> Entered:
+    """Put an op into a registry, and let it stand for NumPy's functions; TypeError where its name is taken."""
+    if (other := OPS.get(made.name) or COMPOSED.get(made.name)) is not None:
+        raise TypeError(f"op {made.name} is registered already, by {other.function.__module__}")
+    registry[made.name] = made
+    BY_NUMPY.update(dict.fromkeys(made.stands_for, made))
+    return made
 
 
 @functools.cache
