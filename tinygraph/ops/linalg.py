@@ -21,12 +21,12 @@ def turned(a: Array) -> Array:
 
 
 def product(a: Array, b: Array) -> Array:
-    """np.matmul; of two plain matrices np.dot, which calls the same BLAS without looking for loops (0.4 µs).
+    """np.matmul; of two plain matrices their dot, which calls the same BLAS without looking for loops (0.6 µs).
 
     Where the inner axis is 1, matmul leaves BLAS and takes eight times as long.
     """
     if type(a) is np.ndarray and type(b) is np.ndarray and a.ndim == 2 and b.ndim == 2:
-        return np.dot(a, b)
+        return a.dot(b)
     return np.matmul(a, b)
 
 
