@@ -17,6 +17,9 @@ from tinygraph.compiler.plan import Plan, Step, Value
 REDUCTIONS: dict[Any, np.ufunc] = {np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum}
 """What a reduction of NumPy's hands its work to."""
 
+SUMMING = {np.sum, np.prod}
+"""Those whose third argument is a dtype."""
+
 NARROW = 64
 """A row of fewer numbers than this is reduced slowly: NumPy's loop over it ends before it has begun."""
 
@@ -129,9 +132,7 @@ def totals(plan: Plan) -> Plan:
 
 def _totalled(step: Step) -> Value | None:
     """The small array whose elements a call all adds up."""
-    given = {name: v for name, v in step.kwargs.items() if v is not np._NoValue and (name, v) != ("keepdims", False)}
-    x = step.args[0] if len(step.args) == 1 else None
-    if step.function is not np.sum or not isinstance(x, Value) or given not in ({}, {"axis": None}):
+    if step.function is not np.sum or not isinstance(x := step.args[0], Value) or _asked(step) != {"axis": None}:
         return None
     return x if x.shape and x.dtype in FLOATS and 0 < x.nbytes <= SMALL else None
 
@@ -165,15 +166,23 @@ def row_maxima(plan: Plan) -> Plan:
     return plan.with_steps(steps)
 
 
+def _asked(step: Step) -> dict[str, Any]:
+    """What a reduction is asked for: the axis, and what is not as it is by itself."""
+    names = ("axis", "dtype") if step.function in SUMMING else ("axis",)
+    given = {"axis": None, **dict(zip(names, step.args[1:], strict=False)), **step.kwargs}
+    usual = {"dtype": None, "keepdims": False, "where": True}
+    return {name: value for name, value in given.items()
+            if value is not np._NoValue and not (name in usual and value is usual[name])}
+
+
 def _reduced_matrix(step: Step, *functions: Any) -> tuple[Value | None, int, bool]:
     """The matrix that one of the functions reduces along one axis, which, and whether the axis stays."""
-    x = step.args[0] if len(step.args) == 1 else None
-    given = {name: v for name, v in step.kwargs.items() if v is not np._NoValue}
-    axis = given.pop("axis", None)
+    if step.function not in functions or not isinstance(x := step.args[0], Value) or len(x.shape) != 2 or 0 in x.shape:
+        return None, 0, False
+    asked = _asked(step)
+    axis, keepdims = asked.pop("axis"), asked.pop("keepdims", False)
     axis = axis[0] if isinstance(axis, tuple) and len(axis) == 1 else axis
-    keepdims = given.pop("keepdims", False)
-    matrix = isinstance(x, Value) and len(x.shape) == 2 and 0 not in x.shape and isinstance(axis, int)
-    if step.function not in functions or not matrix or given or not isinstance(keepdims, bool):
+    if not isinstance(axis, int) or keepdims not in (True, False) or asked:
         return None, 0, False
     return x, axis % 2, keepdims
 
@@ -193,13 +202,9 @@ def bare_reductions(plan: Plan) -> Plan:
     steps = []
     for step in plan.steps:
         ufunc = REDUCTIONS.get(step.function)
-        if ufunc is not None and isinstance(step.result, Value):
-            names = ("axis", "dtype") if ufunc in (np.add, np.multiply) else ("axis",)
-            given = {"axis": None, **dict(zip(names, step.args[1:], strict=False)), **step.kwargs}
-            plain = {name: value for name, value in given.items()
-                     if not (name == "keepdims" and value is False) and not (name == "where" and value is True)
-                     and not (name == "dtype" and value is None) and value is not np._NoValue}
-            if set(plain) <= {"axis", "dtype", "keepdims"}:
-                step = Step(ufunc.reduce, step.args[:1], plain, step.result, step.why)
+        if ufunc is not None and isinstance(step.result, Value) and len(step.args) <= 2 + (step.function in SUMMING):
+            asked = _asked(step)
+            if set(asked) <= {"axis", "dtype", "keepdims"}:
+                step = Step(ufunc.reduce, step.args[:1], asked, step.result, step.why)
         steps.append(step)
     return plan.with_steps(steps)
