@@ -76,7 +76,7 @@ def numbers(plan: Plan) -> Plan:
 
     steps = []
     for step in plan.steps:
-        arrays = any(isinstance(x, Value) and x.shape for x in step.args)
+        arrays = any(isinstance(x, Value) for x in step.args)
         function: Any = step.function
         if function is np.where and len(step.args) == 3 and arrays and isinstance(step.result, Value):
             step = replace(step, args=(step.args[0], *(array(x, step.result.dtype) for x in step.args[1:])))
