@@ -61,7 +61,8 @@ class Compiled:
                 if ready is not self._latest_run:
                     self._latest_run = ready
                     self._ready.move_to_end(key)
-                    ready.remember(args if not kwargs else None)
+                    if not kwargs:
+                        ready.remember(args)
                 return ready.run(arrays)
             if key not in self._eager:
                 return self._record(key, args, kwargs, arrays)

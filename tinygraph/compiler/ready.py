@@ -45,12 +45,12 @@ class Ready:
         self.owners: frozenset[int] = frozenset()
         self.local = threading.local()
         self.arrays: Any = None
-        self.seen: tuple[Any, ...] | None = None
+        self.seen: tuple[bool, list[tuple[Any, ...]]] | None = None
 
-    def remember(self, args: tuple[Any, ...] | None) -> None:
+    def remember(self, args: tuple[Any, ...]) -> None:
         """Note what these arguments look like, where all are plain arrays, so that `takes` knows them again."""
-        plain = args is not None and all(type(a) is np.ndarray for a in args)
-        self.seen = (GRAD_ENABLED.get(), [(a.shape, a.strides, a.dtype) for a in args]) if plain else None  # type: ignore[union-attr]
+        if all(type(a) is np.ndarray for a in args):
+            self.seen = GRAD_ENABLED.get(), [(a.shape, a.strides, a.dtype) for a in args]
 
     def takes(self, args: tuple[Any, ...]) -> bool:
         """Whether these arguments look like those of the latest call, which is quicker to tell than a key to make."""
@@ -83,16 +83,20 @@ class Ready:
                     return False
                 if known[i] is not None and value.strides != known[i].strides:
                     return False  # whether a reshape is a view depends on it
+                if not changed:
+                    known, changed = list(known), True
                 known[i] = value
-                changed = True
-        return not changed or self._apart()
+        if not changed:
+            return True
+        if not self._apart(known):
+            return False
+        self.known, self.owners = known, frozenset(id(owner(known[i])) for i in self.written)
+        return True
 
-    def _apart(self) -> bool:
+    def _apart(self, known: list[Any]) -> bool:
         """Whether the arrays, some of which are new, still share memory only where they did."""
-        known = self.known
         if not self.one_each and any(ref().node.value is not known[i] for ref, i, *_ in self.guards):  # type: ignore[union-attr]
             return False
-        self.owners = frozenset(id(owner(known[i])) for i in self.written)
         return not any(overlap(known[i], other) for i in self.written for j, other in enumerate(known) if i != j)
 
     def run(self, arrays: Sequence[Any]) -> Any:
