@@ -246,6 +246,29 @@ def test_a_choice_of_zero_takes_no_branch_and_keeps_every_bit():
     assert printed(in_place).source.count("np.ndarray(") == 1
 
 
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint8])
+def test_a_mask_of_class_indices_is_rows_of_a_table_also_where_they_are_out_of_range(dtype):
+    t = np.array([0, 3, 2, 3, 4, np.iinfo(dtype).max]).astype(dtype)
+    t[-2] = -1 if dtype is not np.uint8 else 255
+    x = np.where(X > 0, X, -np.inf)
+
+    def f(x, y, t):
+        mask = np.equal(np.expand_dims(t, -1), np.arange(4, like=x))
+        return np.where(mask, x, 0), y - mask, np.where(mask, 1.0, 2.0)
+    plan = same_results(f, x, Y, t, passes_=[passes.constants, passes.one_hot_rows, passes.dead_code])
+    assert [name for name in names(plan) if name != "expand_dims"] == [
+        "equal", "add", "one_hot", "masked", "one_hot", "subtract", "where"]
+    assert "np.eye(6, 4, -1, np.int64)" in printed(plan).source
+
+
+def test_a_mask_of_other_numbers_stays():
+    def f(x, t):
+        a, b = np.expand_dims(t, -1), np.arange(4, like=x)
+        return x - (a == b * 2), x - (a * 1.0 == b), x - (a == b[::-1]), x - (a[:1] == b)
+    plan = recorded_after(passes.one_hot_rows, f, X, np.arange(6))
+    assert "one_hot" not in names(plan)
+
+
 def test_a_constant_array_of_equal_elements_is_a_number_where_the_shape_stays():
     def f(x):
         return np.full((6, 4), 2.0, like=x) * x, np.full((6, 4), 2.0, like=x) * x[:1], np.zeros(4, like=x) - x

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.calls import masked
 from tinygraph.compiler.memory import is_elementwise
 from tinygraph.compiler.passes.rewriting import makers
 from tinygraph.compiler.plan import Plan, Step, Value, is_uniform
@@ -25,20 +24,6 @@ def products(plan: Plan) -> Plan:
         pair = [x for x in step.args if isinstance(x, Value) and 1 <= len(x.shape) <= 2 and x.dtype.kind in "fc"]
         if step.function is np.matmul and len(pair) == 2 and not step.kwargs and pair[0].dtype == pair[1].dtype:
             step = replace(step, function=np.dot)
-        steps.append(step)
-    return plan.with_steps(steps)
-
-
-def masks(plan: Plan) -> Plan:
-    """`masked` for np.where with zero on one side: as much as twenty times as fast where the mask is irregular."""
-    steps = []
-    for step in plan.steps:
-        if step.function is np.where and len(step.args) == 3 and step.args[2] in (0, 0.0) and not step.kwargs:
-            mask, x, zero = step.args
-            alike = all(isinstance(v, Value) and v.shape == step.result.shape for v in (mask, x))
-            if alike and mask.dtype == bool and x.dtype == step.result.dtype and x.dtype in FLOATS \
-                    and step.result.nbytes >= 1 << 10 and not np.signbit(zero):
-                step = replace(step, function=masked, args=(mask, x))
         steps.append(step)
     return plan.with_steps(steps)
 
