@@ -189,8 +189,9 @@ def test_plain_lists_serve_as_data() -> None:
     assert sorted(t) == [0, 1]
 
 
-def test_the_data_set_is_not_copied() -> None:
-    x, t = np.zeros((1000, 1000)), np.zeros(1000, dtype=np.int64)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_data_set_is_not_copied(order: Any) -> None:
+    x, t = np.zeros((1000, 1000), order=order), np.zeros(1000, dtype=np.int64)
     tracemalloc.start()
     try:
         batches = Batches(x, t, 10)
