@@ -158,7 +158,7 @@ def _is_short(array: Any) -> bool:
 
 def _spelled(array: Any) -> str:
     array = np.asarray(array)
-    if array.size > 16:
+    if array.size > 4 and array.dtype.kind in "biuf" and is_uniform(array):
         value = re.sub(r"\b(inf|nan)\b", r"np.\1", repr(array.flat[0].item()))
         if (kind := {"0": "zeros", "0.0": "zeros", "1": "ones", "1.0": "ones"}.get(value)) is not None:
             return f"np.{kind}({array.shape}, np.{array.dtype.name})"
