@@ -20,8 +20,7 @@ class Batches:
 
     By default every epoch deals out a fresh permutation of the rows, each row once. With ``replace=True`` each batch
     is ``rng.choice(N, batch_size)``, as in the lecture: a row can come twice, or not at all, and an epoch is only a
-    count of steps. Either way an epoch's rows are drawn at once, when its first batch is asked for. The data set is
-    never copied: a batch is one fancy index into each array.
+    count of steps. The data set is never copied: a batch is one fancy index into each array.
 
     x: (N, ...)   t: (N, ...)  ->  (batch_size, ...), (batch_size, ...)
     seed: an integer, or a generator that is then drawn from. drop_last: leave out the short batch at the end of an
@@ -76,10 +75,13 @@ class Batches:
 
     def __next__(self) -> tuple[Any, Any]:
         """Draw the next batch; this never ends."""
-        place = self.step % self.steps_per_epoch
-        if place == 0:
-            self._deal()
-        rows = self._order[place * self.batch_size : (place + 1) * self.batch_size]
+        if self.replace:
+            rows = self._rng.integers(self.size, size=self.batch_size)  # what choice draws, in 3 µs for 5
+        else:
+            place = self.step % self.steps_per_epoch
+            if place == 0:
+                self._deal()
+            rows = self._order[place * self.batch_size : (place + 1) * self.batch_size]
         self.step += 1
         return _taken(self.x, rows), _taken(self.t, rows)
 
@@ -91,7 +93,7 @@ class Batches:
     def state(self) -> dict[str, Any]:
         """Give all that `restore` needs to go on from here: numbers, strings and booleans, which JSON holds exactly.
 
-        An epoch's order is not in it, since it follows from the generator's state at the epoch's start. (Only a
+        An epoch's permutation is not in it, since it follows from the generator's state at the epoch's start. (Only a
         generator passed as ``seed`` with another bit generator than NumPy's default may bring small arrays along.)
 
         >>> import json
@@ -102,9 +104,10 @@ class Batches:
         >>> np.array_equal(first, next(batches))
         True
         """
+        mid_epoch = not self.replace and self.step % self.steps_per_epoch
         return {
             "step": self.step,
-            "generator": self._dealt_from if self.step % self.steps_per_epoch else self._rng.bit_generator.state,
+            "generator": self._dealt_from if mid_epoch else self._rng.bit_generator.state,
             **self._kind(),
         }
 
@@ -131,15 +134,12 @@ class Batches:
             kind = before["bit_generator"]
             raise StateError(f"the saved generator should be the state of a {kind}, and is not: {error}") from error
         self.step = step
-        if step % self.steps_per_epoch:
+        if not self.replace and step % self.steps_per_epoch:
             self._deal()
 
     def _deal(self) -> None:
         self._dealt_from = self._rng.bit_generator.state
-        if self.replace:  # the generator gives choice's numbers, so many at once or one batch after another
-            self._order = self._rng.choice(self.size, self.steps_per_epoch * self.batch_size)
-        else:
-            self._order = self._rng.permutation(self.size)
+        self._order = self._rng.permutation(self.size)
 
     def _kind(self) -> dict[str, Any]:
         return {
