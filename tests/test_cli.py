@@ -310,6 +310,12 @@ def test_draw_has_an_option_for_what_is_shown_and_folded(options, shown, missing
     assert [part for part in missing if part in source] == []
 
 
+def test_draw_says_which_pattern_fits_no_scope(capsys):
+    Path("scoped.py").write_text(SCOPED, encoding="utf-8")
+    assert main(["draw", "scoped.py", "--data", "spiral", "-o", "a.dot", "--collapse", "enc*", "--collapse", "x"]) == 0
+    assert capsys.readouterr().err == "tinygraph: no scope's path matches --collapse x\n"
+
+
 def test_draw_offers_what_pictures_can_show():
     assert look.SHOW == scene.SHOW
     assert look.MEASURES == overlay.MEASURES
@@ -538,6 +544,10 @@ def test_json_has_words_for_what_it_lacks(capsys):
     (["check", "empty.py", "--data", "spiral"], "empty.py has no function build"),
     (["draw", MODEL, "--data", "spiral", "-o", "empty.py/graph.dot"], "empty.py"),
     (["bench", "broken.py", "--data", "spiral"], "broken.py:1: ZeroDivisionError: division by zero"),
+    (["draw", MODEL, "--data", "spiral", "-o", "empty.py/graph.html"], "empty.py/graph.html: "),
+    (["derive", MODEL, "--data", "spiral", "-o", "empty.py/a.tex"], "empty.py/a.tex: "),
+    (["compile", MODEL, "--data", "spiral", "-o", "empty.py/step.py"], "empty.py/step.py: "),
+    (["train", MODEL, "--data", "spiral", "--out", "empty.py"], "the folder empty.py cannot be made: File exists"),
 ])
 def test_an_error_is_one_line_and_exit_code_1(arguments, words, capsys):
     Path("empty.py").touch()
@@ -547,6 +557,29 @@ def test_an_error_is_one_line_and_exit_code_1(arguments, words, capsys):
     assert said.startswith("tinygraph: ")
     assert words in said
     assert said.count("\n") == 1
+    assert "Errno" not in said
+
+
+@pytest.mark.parametrize(("scores", "words"), [("np.zeros((3, 4))", "gives (3, 4)"), ("1", "gives int")])
+def test_scores_that_are_not_one_row_a_sample_are_named(scores, words, capsys):
+    Path("scores.py").write_text(SCOPED.replace("    def predict(self, x):\n", "    def predict(self, x):\n"
+                                                f"        return {scores}\n"), encoding="utf-8")
+    assert main(["train", "scores.py", "--data", "spiral", "--iters", "2"]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_reader_that_has_enough_ends_it_without_a_word():
+    program = [sys.executable, "-m", "tinygraph", "check", MODEL, "--data", "spiral"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_a_warning_of_numpys_is_one_line_without_a_place_in_this_package(capsys):
+    Path("zero.py").write_text(SCOPED.replace("(x * x).sum()", "(x * x).sum() - np.log(x * 0).sum()"), encoding="utf-8")
+    assert main(["lint", "zero.py", "--data", "spiral"]) in (0, 1)
+    assert capsys.readouterr().err == "tinygraph: divide by zero encountered in log\n"
 
 
 def test_the_traceback_is_shown_where_it_is_asked_for(capsys, monkeypatch):

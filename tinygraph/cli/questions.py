@@ -173,7 +173,8 @@ def _profile(args: argparse.Namespace) -> int:
     from tinygraph.training import loss_of
 
     script, data, model = prepare(args, args.dtype)
-    x, t = data.x_train[:args.batch], data.t_train[:args.batch]
+    # Copies, as a training takes them: of a view all the data set's memory would count.
+    x, t = data.x_train[:args.batch].copy(), data.t_train[:args.batch].copy()
     with script.blamed():
         report = profile(lambda: loss_of(model, x, t), args.rounds)
     answer(report, args.json, args.draw)

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygraph.cli.common import add_verb, count, default_lr, load_data, say, seed, warnings_told
+from tinygraph.cli.common import add_verb, count, default_lr, load_data, say, seed
 
 if TYPE_CHECKING:
     from tinygraph.training import Training
@@ -66,7 +66,7 @@ def _train(args: argparse.Namespace) -> int:
     print(f"training {args.script} on {data.name}: {len(data.x_train):,} samples, {len(data.x_test):,} to test on; "
           f"batch {args.batch}, lr {args.lr:g}, seed {args.seed}, {args.dtype}"
           + (", compiled" if args.compile else ""), flush=True)
-    with script.blamed(), warnings_told():
+    with script.blamed():
         training = train(model, data, kind(model.params, args.lr), iters=args.iters, batch_size=args.batch,
                          seed=args.seed, out=args.out, resume=args.resume, facts={"script": script.path.name},
                          report=Progress(), compiled=args.compile)

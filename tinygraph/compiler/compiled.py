@@ -7,7 +7,6 @@ import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -19,6 +18,7 @@ from tinygraph.compiler.report import Report, measured, standalone
 from tinygraph.core.arguments import is_array
 from tinygraph.core.context import GRAD_ENABLED, WATCHES, watching
 from tinygraph.core.errors import TraceError
+from tinygraph.core.files import write_whole
 from tinygraph.core.messages import here
 from tinygraph.tensors import Tensor
 
@@ -88,7 +88,7 @@ class Compiled:
         where random numbers are drawn. The checks of values (labels in range) are left out. Raises TraceError before
         the second call, or where the program calls a Python function.
         """
-        Path(path).write_text(self.text(), encoding="utf-8")
+        write_whole(path, self.text().encode())
 
     def text(self) -> str:
         """What `save` writes."""
