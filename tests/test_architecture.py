@@ -33,7 +33,7 @@ FLOORS = [
     "ops.determinants ops.decompositions ops.norms ops.matrix_functions ops.stacks ops.fft ops.conv ops.pool ops.loss "
     "ops.special "
     "ops.gamma",
-    "dispatch assignment methods tensors",
+    "elsewhere dispatch assignment methods tensors",
     "linalg fft scipy random differences transforms analysis",
     "nn optim data",
     "ask",

@@ -17,7 +17,7 @@ from tinygraph.compiler.recording import LOCK, RECORDING, Recording, is_recordin
 from tinygraph.compiler.report import Report, measured, standalone
 from tinygraph.core.arguments import is_array
 from tinygraph.core.context import GRAD_ENABLED, WATCHES, watching
-from tinygraph.core.errors import TraceError
+from tinygraph.core.errors import ArgumentError, TraceError
 from tinygraph.core.files import write_whole
 from tinygraph.core.messages import here
 from tinygraph.tensors import Tensor
@@ -34,6 +34,9 @@ class Compiled:
     """
 
     def __init__(self, function: Callable[..., Any], fallback: bool = False) -> None:
+        if not callable(function):
+            raise ArgumentError(f"compile: what is compiled is a function, a step of a training say, and not "
+                                f"{function!r}{here()}")
         functools.update_wrapper(self, function)
         self.function, self.fallback = function, fallback
         self._name = getattr(function, "__name__", type(function).__name__)
