@@ -7,6 +7,7 @@ import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
+from types import MethodType
 from typing import Any, overload
 
 import numpy as np
@@ -46,6 +47,10 @@ class Compiled:
         self._eager: set[Any] = set()
         self._said = False
         self._recordings = 0  # since a program last ran, or was dropped for want of room
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """The step as a method, where it was defined in a class: its object is one more argument."""
+        return self if instance is None else MethodType(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Do what the step does: the first two calls of a signature are recorded, the later ones replayed."""
