@@ -295,6 +295,12 @@ def test_a_long_array_is_summed_up(visit):
     assert len(re.findall(r"\b\d+\.0\b", page.inner_html("#data"))) < 40
 
 
+def test_a_row_of_many_equal_numbers_is_one_line(visit):
+    loss = (tg.tensor(np.zeros(50), requires_grad=True, name="b") * np.arange(50.0)).sum()
+    loss.backward()
+    assert "50 elements · all 0" in visit(tg.draw(loss)).inner_text("#step")
+
+
 def test_a_row_of_many_numbers_is_broken_into_lines(visit, rng):
     x = tg.tensor(rng.standard_normal(50) * 1e-3, requires_grad=True, name="x")
     loss = (x * np.sin(x)).sum()
