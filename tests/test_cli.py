@@ -652,8 +652,11 @@ def test_compile_writes_a_program_that_needs_numpy_alone(capsys):
     text = Path("out.py").read_text()
     for row in ("    x              float64 (20, 64)  an argument",
         "    lr             float64 ()        a tensor's array",
-                "    exp_avg_W1     float64 (64, 50)  written in place", "# affine, two_layer_net.py:"):
+                "    exp_avg_W1     float64 (64, 50)  written in place", "# affine, two_layer_net.py:",
+                "# step of Adam"):
         assert row in text
+    subprocess.run([sys.executable, "-m", "tinygraph", "compile", MODEL, "--data", "spiral"], check=True, env=ENVIRONMENT)
+    assert "  # step of SGD\n" in Path("step.py").read_text()  # and no line of what started the program
 
 
 def test_compile_prints_and_reports(capsys):
@@ -665,7 +668,7 @@ def test_compile_prints_and_reports(capsys):
 
 
 def test_compile_tells_why_it_cannot(capsys):
-    Path("branch.py").write_text(Path(MODEL).read_text().replace("y = self.predict(x)", "y = self.predict(x)").replace(
+    Path("branch.py").write_text(Path(MODEL).read_text().replace(
         "return tg.affine(tg.relu(", "assert x.sum() > 0\n        return tg.affine(tg.relu("))
     assert main(["compile", "branch.py", "--data", "digits"]) == 1
     assert "the step reads a value that is computed anew at each call: `if` asks" in capsys.readouterr().err
