@@ -655,7 +655,8 @@ def test_compile_writes_a_program_that_needs_numpy_alone(capsys):
                 "    exp_avg_W1     float64 (64, 50)  written in place", "# affine, two_layer_net.py:",
                 "# step of Adam"):
         assert row in text
-    subprocess.run([sys.executable, "-m", "tinygraph", "compile", MODEL, "--data", "spiral"], check=True, env=ENVIRONMENT)
+    started = [sys.executable, "-m", "tinygraph", "compile", MODEL, "--data", "spiral"]
+    subprocess.run(started, check=True, env=ENVIRONMENT)
     assert "  # step of SGD\n" in Path("step.py").read_text()  # and no line of what started the program
 
 
