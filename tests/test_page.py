@@ -468,6 +468,20 @@ def test_zoom_and_pan(visit):
     assert box() == pytest.approx(whole)
 
 
+def test_a_large_figure_starts_where_the_first_op_is(visit):
+    x = tg.tensor([0.5], requires_grad=True, name="x")
+    ways = []
+    for _ in range(12):
+        y = np.sin(x)
+        for _ in range(12):
+            y = np.tanh(y)
+        ways.append(y)
+    page = visit(tg.draw(np.concatenate(ways).sum()))
+    stage, first = page.locator("#stage").bounding_box(), page.locator("#stage .op").first.bounding_box()
+    for at, length in (("x", "width"), ("y", "height")):
+        assert stage[at] <= first[at] <= first[at] + first[length] <= stage[at] + stage[length]
+
+
 def test_the_ring_stays_in_sight(visit):
     page = visit(tg.draw(softmax()), viewport={"width": 400, "height": 700})
     for step in range(1, 16):
