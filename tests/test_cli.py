@@ -471,6 +471,32 @@ def test_explain_tells_of_each_weight_and_by_its_exit_code(capsys):
     assert "a dead ReLU" in asked(capsys, "explain", "dead.py", "--of", "W1", code=1).out
 
 
+def test_explain_calls_the_weights_of_layers_by_their_paths(capsys):
+    Path("net.py").write_text("""
+import tinygraph as tg
+
+class Net(tg.nn.Module):
+    def __init__(self, n, m):
+        self.first, self.second = tg.nn.Affine(n, 5), tg.nn.Affine(5, m)
+
+    def predict(self, x):
+        return self.second(tg.tanh(self.first(x)))
+
+    def loss(self, x, t):
+        return tg.softmax_with_loss(self.predict(x), t)
+
+def build(input_size, output_size, *, seed=None, dtype=float):
+    tg.random.seed(seed)
+    return Net(input_size, output_size)
+""")
+    assert main(["explain", "net.py", "--data", "spiral"]) == 0
+    told = capsys.readouterr().out
+    for path in ("first.W", "first.b", "second.W", "second.b"):
+        assert f"the gradient of '{path}' from" in told
+    assert main(["explain", "net.py", "--data", "spiral", "--of", "W"]) == 1
+    assert "nothing in the graph is called 'W'; there are first.W, first.b," in capsys.readouterr().err
+
+
 def test_shadow_tells_of_digits_and_by_its_exit_code_of_an_overflow(capsys):
     printed = asked(capsys, "shadow", MODEL, "--dtype", "float32").out
     assert printed.startswith("beside a shadow in float64, ")

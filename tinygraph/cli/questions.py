@@ -124,6 +124,8 @@ def _asked_about(args: argparse.Namespace, model: Any, loss: Any) -> dict[str, A
     from tinygraph.core.node import wrap
 
     weights = dict(model.params)
+    for name, weight in weights.items():
+        weight.name = name  # its path: each layer of a network calls its own W
     known = {node.name: wrap(type(loss), node) for one in graph(loss) for node in one.outputs if node.name} | weights
     for name in args.of:
         if name not in known:
