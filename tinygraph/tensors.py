@@ -305,6 +305,7 @@ class Tensor(Assignable, Methods):
     __rpow__ = operator(elementwise.power, swapped=True)
     __matmul__ = operator(linalg.matmul)
     __rmatmul__ = operator(linalg.matmul, swapped=True)
+
     def __neg__(self) -> Tensor:
         return elementwise.negative(self)  # type: ignore[no-any-return]
 
@@ -330,6 +331,7 @@ class Tensor(Assignable, Methods):
     __rlshift__ = operator(constants.left_shift, swapped=True)
     __rshift__ = operator(constants.right_shift)
     __rrshift__ = operator(constants.right_shift, swapped=True)
+
     def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
         return self // other, self % other
 

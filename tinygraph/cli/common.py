@@ -91,7 +91,7 @@ def load_data(name: str | None, dtype: str) -> Dataset:
         name = "mnist"
         if data.find_mnist() is None:
             say("MNIST cannot be had here (TINYGRAPH_DATA may name its folder), so this is with the digits that come "
-                 "along")
+                "along")
             name = "digits"
     return data.load(name, dtype=dtype)
 

@@ -102,7 +102,7 @@ def _check(args: argparse.Namespace) -> int:
         for row in gradient_check(lambda: loss_of(model, x, t), model.params, STEPS[0]):
             if not row.mean < TOLERANCE:
                 tell(f"{row.name}: {row.mean:.2e} with the step {STEPS[0]:g}; again with {STEPS[1]:g}, in case that "
-                      "reached across a kink")
+                     "reached across a kink")
                 row, = gradient_check(lambda: loss_of(model, x, t), {row.name: model.params[row.name]}, STEPS[1])
             rows.append(row)
     failed = [row.name for row in rows if not row.mean < TOLERANCE]

@@ -94,10 +94,10 @@ def _tell_end(args: argparse.Namespace, training: Training) -> int:
     if training.stopped == "diverged":
         files[0] = Path(args.out) / DIVERGED
         say(f"the loss became {training.curve.losses[-1]} at step {training.step:,}: try a smaller --lr than "
-             f"{args.lr:g}; the weights that gave it are in {files[0]}")
+            f"{args.lr:g}; the weights that gave it are in {files[0]}")
     elif training.stopped == "interrupted":
         say(f"stopped at step {training.step:,} of {args.iters:,}; go on with: "
-             + shlex.join(["tinygraph", "train", args.script, "--resume", str(files[0])]))
+            + shlex.join(["tinygraph", "train", args.script, "--resume", str(files[0])]))
     else:
         print(f"{training.step:,} steps: test accuracy {training.curve.points[-1].test:.4f}")
     for file in files:
