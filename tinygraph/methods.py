@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from tinygraph.core.arguments import Handle
 from tinygraph.core.op import Op
@@ -25,6 +25,10 @@ class Methods(Handle):
     """A handle with NumPy's methods."""
 
     __slots__ = ()
+
+    def __getattr__(self, name: str) -> NoReturn:
+        from tinygraph.elsewhere import method_hint
+        raise AttributeError(f"a tensor has no {name!r}{method_hint(name)}")
 
     @property
     def T(self) -> Any:  # noqa: N802 - NumPy's name

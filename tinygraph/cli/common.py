@@ -55,17 +55,21 @@ def add_picture(verb: argparse.ArgumentParser, *names: str) -> None:
 
 def count(text: str) -> int:
     """A whole number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"should be at least 1, and is {number}")
-    return number
+    return _whole(text, 1)
 
 
 def seed(text: str) -> int:
     """A whole number of at least 0."""
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"should be at least 0, and is {number}")
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"should be a whole number, and is {text!r}") from None
+    if number < least:
+        raise argparse.ArgumentTypeError(f"should be at least {least}, and is {number}")
     return number
 
 
@@ -113,9 +117,9 @@ def default_lr(kind: type[Optimizer]) -> float:
 
 @contextmanager
 def warnings_told() -> Iterator[None]:
-    """Say each of tinygraph's own warnings in one line, where Python would show its place in the program too."""
+    """Say each warning once and in one line, where Python would show its place in this package too."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", RuntimeWarning)
+        warnings.simplefilter("default", RuntimeWarning)
         warnings.showwarning = lambda message, *place: say(str(message))
         yield
 

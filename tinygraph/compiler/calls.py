@@ -42,7 +42,7 @@ def masked(mask: Any, x: Any) -> Any:
 
 
 def one_hot(table: Any, places: Any) -> Any:
-    """``table.take(places, axis=0, mode="clip")`` as a call: a table's row for each place, its last for those beyond."""
+    """``table.take(places, axis=0, mode="clip")`` as a call: a table's row for each place, its last beyond."""
     return table.take(places, axis=0, mode="clip")
 
 
