@@ -486,6 +486,13 @@ def test_other_threads_work_on_the_real_weights_while_a_step_is_recorded():
     assert step.source.count("np.subtract") == 1
 
 
+def test_a_tensor_that_another_thread_has_only_begun_to_make_is_in_nobodys_way():
+    begun, w = tg.Tensor.__new__(tg.Tensor), weight((1.0, 2.0))
+    step = tg.compile(lambda x: w * x)
+    assert step(ONE).data.tolist() == step(ONE).data.tolist() == [1.0, 2.0]
+    assert not hasattr(begun, "node")
+
+
 def test_steps_are_compiled_in_several_threads_at_once():
     results = {}
 

@@ -76,9 +76,9 @@ class Leaves:
     def _take_over(self) -> None:
         of_array: dict[int, Traced] = {}
         for thing in gc.get_objects():
-            if type(thing) is not Tensor or thing.node.op is not None:
+            # Another thread may just be making a tensor, which has no node yet.
+            if type(thing) is not Tensor or (node := getattr(thing, "node", None)) is None or node.op is not None:
                 continue
-            node = thing.node
             self._handles.append((thing, node))
             if node in self._before or not isinstance(node.value, np.ndarray | np.generic):
                 continue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +21,7 @@ def write_whole(path: str | os.PathLike[str], content: bytes, *, lasting: bool =
     b'all of it'
     """
     path = Path(os.path.realpath(path))
-    part = path.with_name(f".{secrets.token_hex(8)}.part")  # of no longer a name than the file may have
+    part = path.with_name(f".{os.urandom(8).hex()}.part")  # of no longer a name than the file may have
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:

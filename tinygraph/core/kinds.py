@@ -25,7 +25,7 @@ class Constant(Op[P, R]):
     def _lay_out(self) -> None:
         # NumPy's function sorts its arguments itself, and may be no Python function at all.
         self.inputs, self.params, self.rules, self.nested_rule, self._wanted = (), (), (), None, {}
-        self.forward, self.simple, self.total = self.function, False, False
+        self.forward, self.simple, self.total, self._bare = self.function, False, False, -1
 
     def bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any] | None]:
         """Take every array out of the arguments, wherever it sits."""
@@ -68,7 +68,7 @@ class Composed(Op[P, R]):
 
     def _lay_out(self) -> None:
         super()._lay_out()
-        self.simple = self.total = False
+        self.simple, self.total, self._bare = False, False, -1
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call the function; what goes wrong within it is told under its name."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from heapq import heappop, heappush
+from heapq import heappop, heappush, heappushpop
 from itertools import count
 from types import CodeType
 from typing import Any, NamedTuple
@@ -23,11 +23,8 @@ from tinygraph.core.op import EXPLAINED, Op, as_array, pick
 
 SERIAL = count()
 
+_new = object.__new__
 _last_user_code: list[CodeType | None] = [None]
-
-# Slots that most nodes never fill: reading one that is empty gives this instead.
-UNFILLED: dict[str, Any] = {"grad": None, "name": None, "hooks": None, "code": None, "instruction": -1,
-                            "scope": (), "seen": None}
 
 
 class Node:
@@ -65,11 +62,10 @@ class Node:
     scope: tuple[str, ...]
     seen: Any
 
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return UNFILLED[name]
-        except KeyError:
-            raise AttributeError(f"a node has no {name!r}") from None
+    def __init__(self) -> None:
+        # What most nodes never have. Not left to __getattr__, with which a look at any slot costs twice as much.
+        self.grad = self.name = self.hooks = self.code = self.seen = None
+        self.instruction, self.scope = -1, ()
 
     def __repr__(self) -> str:
         return f"<node {self.serial} {self.op.name if self.op else 'leaf'}{f' {self.name!r}' if self.name else ''}>"
@@ -85,42 +81,51 @@ class Node:
 def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> Node:
     """A node without a past."""
     node = Node()
-    node.op, node.parents, node.params, node.value = None, (), None, value
+    node.op = node.params = None
+    node.parents, node.value, node.name = (), value, name
     node.serial, node.requires_grad, node.watched = next(SERIAL), requires_grad, True
-    if name is not None:
-        node.name = name
     return node
 
 
-def inner(op: Op[..., Any], parents: tuple[Any, ...], params: dict[str, Any] | None, value: Any) -> Node:
-    """A node that was computed, stamped with the line of the user's code that asked for it."""
-    node = Node()
-    node.op, node.parents, node.params, node.value = op, parents, params, value
+def inner(op: Op[..., Any], parents: tuple[Any, ...], params: dict[str, Any] | None, value: Any,
+          depth: int = 2) -> Node:
+    """A node that was computed, stamped with the line of the user's code that asked for it.
+
+    That is looked for from the caller's caller upwards, or from ``depth`` calls above.
+    """
+    node: Node = _new(Node)  # what __init__ does is done here, without the call
+    node.op, node.parents = op, parents
+    node.params, node.value = params, value
     node.serial, node.requires_grad, node.watched = next(SERIAL), True, False
+    node.grad = node.name = node.hooks = node.seen = None
+    node.scope = ()
     if marks := MARKS.get():
         if marks.scope:
             node.scope = marks.scope
         if marks.watch is not None:
             marks.watch.made(node)
     # A code object and an offset cost 50 ns; the line is worked out when somebody asks.
-    frame: Any = sys._getframe(2)
+    frame: Any = sys._getframe(depth)
     code = frame.f_code
-    if code is not _last_user_code[0]:  # the function that made the last node made most of the others too
-        while code.co_filename.startswith(INSIDE):
-            frame = frame.f_back
-            if frame is None:
-                return node
-            code = frame.f_code
-        _last_user_code[0] = code
+    while code is not _last_user_code[0]:  # the function that made the last node made most of the others too
+        if not code.co_filename.startswith(INSIDE):
+            _last_user_code[0] = code
+            break
+        frame = frame.f_back
+        if frame is None:
+            node.code, node.instruction = None, -1
+            return node
+        code = frame.f_code
     node.code, node.instruction = code, frame.f_lasti
     return node
 
 
 def record(handle: Handle, op: Op[..., Any], inputs: tuple[Any, ...], params: dict[str, Any] | None) -> Any:
     """Run ``op`` on what the inputs hold; give handles of ``handle``'s kind, with a past where a gradient may flow."""
-    parents, values, requires_grad, total = [], [], False, op.total
-    for position, x in enumerate(inputs):
-        if not isinstance(x, Handle):
+    kind = type(handle)
+    parents, values, requires_grad = [], [], False
+    for x in inputs:
+        if type(x) is not kind and not isinstance(x, Handle):
             x = as_array(x)  # a list of tensors becomes one
             if not isinstance(x, Handle):
                 parents.append(x)
@@ -129,32 +134,32 @@ def record(handle: Handle, op: Op[..., Any], inputs: tuple[Any, ...], params: di
         node = x.node
         parents.append(node)
         values.append(node.value)
-        if node.requires_grad and (total or op.rule(position) is not None):
+        if node.requires_grad and (op.total or op.rule(len(parents) - 1) is not None):
             requires_grad = True
-    if op.simple:
-        try:
-            value = op.forward(*values)
-        except EXPLAINED as error:
+    simple = op.simple
+    try:
+        value = op.forward(*values) if simple else op.run(tuple(values), params)
+    except EXPLAINED as error:
+        if simple:
             raise failed(op.explain(error, tuple(values), {}), op, tuple(parents)) from error
-    else:
-        try:
-            value = op.run(tuple(values), params)
-        except TinygraphError as error:
+        if isinstance(error, TinygraphError):
             failed(error, op, tuple(parents))
-            raise
-    kind = type(handle)
+        raise
     if not (requires_grad and GRAD_ENABLED.get()):
         if WATCHES and (watch := watching()) is not None:
             watch.computed(op, tuple(parents), value)
         return _without_past(kind, op.present(value))
-    if not op.outputs:
-        if not op.simple and value.dtype.kind not in "fc":  # rounded to integers, say: a constant
-            return wrap(kind, leaf(value))
-        return wrap(kind, inner(op, tuple(parents), params, value))
-    made = inner(op, tuple(parents), params, value)
+    if simple or not op.outputs:
+        result = _new(kind)
+        if simple or value.dtype.kind in "fc":
+            result.node = inner(op, tuple(parents), params, value, 3)
+        else:  # rounded to integers, say: a constant
+            result.node = leaf(value)
+        return result
+    made = inner(op, tuple(parents), params, value, 3)
     handles = []
     for i, v in enumerate(value[:op.outputs - op.hidden]):
-        node = inner(pick, (made,), {"index": i}, v) if v.dtype.kind in "fc" else leaf(v)
+        node = inner(pick, (made,), {"index": i}, v, 3) if v.dtype.kind in "fc" else leaf(v)
         handles.append(wrap(kind, node))
     return op.present(tuple(handles))
 
@@ -188,7 +193,7 @@ def _without_past(kind: type[Handle], value: Any) -> Any:
 
 def wrap(kind: type[Handle], node: Node) -> Any:
     """A new handle on a node."""
-    handle = kind.__new__(kind)
+    handle = _new(kind)
     handle.node = node
     return handle
 
@@ -234,34 +239,39 @@ def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, onl
     watch = watching() if WATCHES else None
     sweep = None if watch is None else watch.sweep(root, seed, kind)
     pending: dict[Node, Any] = {root: seed}
-    heap = [(-root.serial, root)]
-    while heap:
-        node = heappop(heap)[1]
+    heap: list[tuple[int, Node]] = []
+    args: Any = None
+    node = root
+    while True:
         g = pending.pop(node)
+        ahead: Node | None = None  # the last made of the parents that are new, which in a chain comes next
         watched = node.watched
         if watched and hooks and node.hooks:
             g = _hooked(g, node)
         op = node.op
         handed: list[Contribution] = []
-        if op is not None and node not in until:
+        if op is not None and not (until and node in until):
             parents, params = node.parents, node.params
             if not parents:
                 raise GradientError(f"backward: the graph behind {op.name} was freed by an earlier "
                                     f"backward(retain_graph=False); keep it with retain_graph=True{here()}")
             if op is pick:
-                _hand_to_tuple(parents[0], node.params["index"], g, pending, heap)  # type: ignore[index]
+                ahead = _hand_to_tuple(parents[0], node.params["index"], g, pending)  # type: ignore[index]
             else:
-                if kind is None:
-                    y = node.value
-                    values = []
-                    for p in parents:  # not a comprehension, which costs a call in Python 3.11
-                        values.append(p.value if type(p) is Node else p)  # noqa: PERF401
+                if kind is not None:
+                    args = (g, *_handles(node, kind))
+                elif len(parents) == 2:  # as most have: half the time of the general way
+                    a, b = parents
+                    args = g, node.value, a.value if type(a) is Node else a, b.value if type(b) is Node else b
+                    a = b = None  # they may be freed before the next two are here
                 else:
-                    y, values = _handles(node, kind)
-                if sweep is None:
-                    rules = op.rules if params is None else op.bound_rules(params, values)
+                    args = (g, node.value, *[p.value if type(p) is Node else p for p in parents])
+                if sweep is not None:
+                    args, rules = sweep.arrived(node, args)
+                elif params is None:
+                    rules = op.rules
                 else:
-                    g, y, values, rules = sweep.arrived(node, g, y, values)
+                    rules = op.bound_rules(params, args[2:])
                 position = -1
                 for parent in parents:
                     position += 1
@@ -272,7 +282,7 @@ def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, onl
                         continue
                     if only is not None and parent not in only:
                         continue
-                    c = rule(g, y, *values)
+                    c = rule(*args)
                     if c is None:
                         continue
                     value = parent.value
@@ -282,18 +292,36 @@ def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, onl
                         c = _cast_to(c, value.dtype)
                     if every:
                         handed.append((position, c))
-                    if parent in pending:
-                        pending[parent] = pending[parent] + c
+                    known = pending.get(parent)
+                    if known is not None:
+                        pending[parent] = known + c
+                        continue
+                    pending[parent] = c
+                    if parent.op is None:
+                        continue  # a leaf hands nothing on, and waits for the end
+                    if ahead is None:
+                        ahead = parent
+                    elif ahead.serial < parent.serial:
+                        heappush(heap, (-ahead.serial, ahead))
+                        ahead = parent
                     else:
-                        pending[parent] = c
                         heappush(heap, (-parent.serial, parent))
             if release:
                 node.parents = ()
         if watched or every:
-            c = None  # the last contribution may be this very cotangent, and who is alone with it need not copy it
+            # The last contribution may be this very cotangent, and who is alone with it need not copy it.
+            args = c = None
             if sweep is not None:
                 sweep.given(node, g)
             yield node, g, handed
+        if ahead is not None:
+            node = ahead if not heap or heap[0][0] > -ahead.serial else heappushpop(heap, (-ahead.serial, ahead))[1]
+        elif heap:
+            node = heappop(heap)[1]
+        elif pending:
+            node = next(iter(pending))
+        else:
+            return
 
 
 def _hooked(g: Array, node: Node) -> Array:
@@ -315,13 +343,18 @@ def _replaced(g: Array, changed: Any) -> Array:
     return _cast_to(changed, g.dtype)
 
 
-def _hand_to_tuple(parent: Node, index: int, g: Array, pending: dict[Node, Any], heap: list[tuple[int, Node]]) -> None:
-    """Put the cotangent of one output into the tuple of its op's; the outputs that nobody used keep None."""
+def _hand_to_tuple(parent: Node, index: int, g: Array, pending: dict[Node, Any]) -> Node | None:
+    """Put the cotangent of one output into the tuple of its op's; the outputs that nobody used keep None.
+
+    Gives the parent, where it is new.
+    """
     parts = pending.get(parent)
-    if parts is None:
-        parts = pending[parent] = [None] * len(parent.value)
-        heappush(heap, (-parent.serial, parent))
-    parts[index] = g if parts[index] is None else parts[index] + g
+    if parts is not None:
+        parts[index] = g if parts[index] is None else parts[index] + g
+        return None
+    pending[parent] = parts = [None] * len(parent.value)
+    parts[index] = g
+    return parent
 
 
 def backward(root: Handle, seed: Array | None = None, *, create_graph: bool = False, retain_graph: bool = True) -> None:
@@ -384,13 +417,13 @@ def start(node: Node, seed: Array | None) -> Array:
     return seed if seed.dtype == value.dtype else _cast_to(seed, value.dtype)
 
 
-def _handles(node: Node, kind: type[Handle]) -> tuple[Any, list[Any]]:
+def _handles(node: Node, kind: type[Handle]) -> tuple[Any, ...]:
     """A node's value and inputs as handles, so that its rules are recorded."""
     if type(node.value) is tuple:
         y: Any = tuple(wrap(kind, inner(pick, (node,), {"index": i}, v)) for i, v in enumerate(node.value))
     else:
         y = wrap(kind, node)
-    return y, [wrap(kind, p) if type(p) is Node else p for p in node.parents]
+    return y, *[wrap(kind, p) if type(p) is Node else p for p in node.parents]
 
 
 def _sum_to(c: Array, shape: tuple[int, ...], op: Op[..., Any], position: int) -> Array:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import CodeType
 from typing import Any, Generic, NoReturn, ParamSpec, TypeAlias, TypeVar
 
@@ -46,9 +46,6 @@ BY_NUMPY: dict[Any, Op[..., Any]] = {}
 LATER: list[str] = []
 """The modules of further ops, which are imported when one is asked for that is not there."""
 
-_LAID_OUT = frozenset({"inputs", "params", "rules", "nested_rule", "forward", "simple", "total", "_star",
-                       "_before_star", "_takes_out", "_leading", "_by_name", "_wanted", "_is_ufunc"})
-
 
 # What is wrong with the arguments, and retold in one sentence. Anything else that a forward raises comes out as it is:
 # a warning that the user made an error of, a FloatingPointError of np.errstate, a lack of memory.
@@ -59,6 +56,24 @@ EXPLAINED = (TinygraphError, ValueError, TypeError, IndexError)
 _UFUNC_DEFAULTS = {"where": True, "casting": "same_kind", "order": "K", "subok": True, "signature": None, "out": None}
 _INSTEAD = {"where": ": it leaves elements undefined; choose them with np.where",
             "out": ": an array cannot hold what a tensor remembers; assign the result instead"}
+
+
+class _LaidOut:
+    """An attribute of an op that is worked out when it is first asked for: `import tinygraph` uses few ops."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, op: Op[..., Any] | None, kind: type) -> Any:
+        if op is None:
+            return self
+        op._lay_out()
+        return op.__dict__[self.name]  # where Python finds it from now on
+
+
+def laid_out() -> Any:
+    """What stands in the class for an attribute that `Op._lay_out` works out."""
+    return _LaidOut()
 
 
 class Op(Card, Generic[P, R]):
@@ -74,12 +89,21 @@ class Op(Card, Generic[P, R]):
     """
 
     function: Callable[P, R]
-    params: tuple[str, ...]
-    rules: tuple[Rule | None, ...]
-    nested_rule: Rule | None
-    forward: Callable[..., Any]
-    simple: bool
-    total: bool
+    inputs: tuple[str, ...] = laid_out()
+    params: tuple[str, ...] = laid_out()
+    rules: tuple[Rule | None, ...] = laid_out()
+    nested_rule: Rule | None = laid_out()
+    forward: Callable[..., Any] = laid_out()
+    simple: bool = laid_out()
+    total: bool = laid_out()
+    _bare: int = laid_out()
+    _star: str | None = laid_out()
+    _before_star: tuple[str, ...] = laid_out()
+    _takes_out: bool = laid_out()
+    _leading: int = laid_out()
+    _by_name: tuple[str, ...] = laid_out()
+    _wanted: dict[Rule, tuple[str, ...]] = laid_out()
+    _is_ufunc: bool = laid_out()
 
     def __init__(self, function: Callable[P, R], *, vjp: tuple[Rule | None, ...] | dict[str, Rule | None],
                  **card: Any) -> None:
@@ -88,13 +112,6 @@ class Op(Card, Generic[P, R]):
         if isinstance(vjp, dict) and vjp and (unknown := set(vjp) - set(function.__code__.co_varnames)):
             raise TypeError(f"op {self.name}: rules for {sorted(unknown)}, which are not among its arguments "
                             f"{list(self.signature.parameters)}")
-
-    def __getattr__(self, name: str) -> Any:
-        # What a call needs to know is worked out when the op is first used, since `import tinygraph` uses few of them.
-        if name not in _LAID_OUT:
-            raise AttributeError(f"an op has no {name!r}")
-        self._lay_out()
-        return self.__dict__[name]
 
     def _lay_out(self) -> None:
         """Sort the arguments into inputs and params, and the rules by input."""
@@ -125,12 +142,13 @@ class Op(Card, Generic[P, R]):
         self.simple = not (self.params or self.validate or self.outputs or code.co_kwonlyargcount
                            or any(self._wanted.values()))
         self.total = self.simple and None not in self.rules
+        self._bare = len(self.inputs) if self.simple else -1  # how many arguments are inputs as they stand
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run on arrays, or run and record where a Tensor is among the inputs."""
         inputs: tuple[Any, ...] = args
         params = None
-        if kwargs or not self.simple or len(args) != len(self.inputs):
+        if kwargs or len(args) != self._bare:
             inputs, params = self.bind(args, kwargs)
         for x in inputs:
             if isinstance(x, Handle):
@@ -252,7 +270,7 @@ class Op(Card, Generic[P, R]):
         """The rule of input ``position``; all arrays inside the nested argument share one."""
         return self.rules[position] if position < len(self.rules) else self.nested_rule
 
-    def bound_rules(self, params: dict[str, Any], values: list[Any]) -> list[Rule | None]:
+    def bound_rules(self, params: dict[str, Any], values: Sequence[Any]) -> list[Rule | None]:
         """The rules of a node's inputs, given by name what each asks for.
 
         That is a param; its own position ``k`` among the arrays of the nested argument; or ``memo``, a dict in which

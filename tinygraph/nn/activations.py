@@ -61,7 +61,7 @@ def gelu(input: Array, approximate: str = "none") -> Array:
 def softplus(input: Array, beta: float = 1.0) -> Array:
     """log(1 + exp(beta input)) / beta, without overflow.
 
-    >>> softplus(np.array([0.0, 1000.0])).round(3)
-    array([   0.693, 1000.   ])
+    >>> softplus(np.array([0.0, 100.0])).round(3)
+    array([  0.693, 100.   ])
     """
     return np.logaddexp(0, beta * input) / beta

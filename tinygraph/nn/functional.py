@@ -159,8 +159,8 @@ def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_ma
 
     >>> x = np.eye(2)
     >>> scaled_dot_product_attention(x, x, x, is_causal=True).round(3)
-    array([[1.   , 0.   ],
-           [0.33 , 0.67 ]])
+    array([[1.  , 0.  ],
+           [0.33, 0.67]])
     """
     scale = 1 / math.sqrt(np.shape(query)[-1]) if scale is None else scale
     scores = np.matmul(query, np.swapaxes(key, -1, -2)) * scale

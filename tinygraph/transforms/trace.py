@@ -213,7 +213,7 @@ def sweep(roots: Sequence[tuple[Node, Any]], needed: set[Node], targets: set[Nod
 class _Several(Op[..., Any]):
     """A root above several: each of its parents gets the cotangent that stands ready for it."""
 
-    def bound_rules(self, params: dict[str, Any], values: list[Any]) -> list[Any]:
+    def bound_rules(self, params: dict[str, Any], values: Sequence[Any]) -> list[Any]:
         return [lambda *_, g=g: g for g in params["seeds"]]
 
 

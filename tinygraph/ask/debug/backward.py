@@ -42,8 +42,9 @@ class Sweep:
         self.verified: dict[int, tuple[Array, Any]] = {}
         self.grads: dict[int, tuple[Array, Array, Node]] = {}
 
-    def arrived(self, node: Node, g: Any, y: Any, values: list[Any]) -> tuple[Any, Any, list[Any], list[Rule | None]]:
+    def arrived(self, node: Node, args: tuple[Any, ...]) -> tuple[tuple[Any, ...], list[Rule | None]]:
         """See a node before its rules are called; give what to call them with, and the rules to call."""
+        g, y, *values = args
         look = self.rules
         look.settle(node, g)
         op, params = node.op, node.params
@@ -54,9 +55,8 @@ class Sweep:
         look.node = node
         if not self.bare:
             rules = op.rules if params is None else op.bound_rules(params, values)
-            return g, y, values, [r and partial(look.recorded, r, i) for i, r in enumerate(rules)]
-        look.own = (g, y, *values)
-        g, y = locked(g), locked(y)
+            return args, [r and partial(look.recorded, r, i) for i, r in enumerate(rules)]
+        look.own = args
         given = []
         for x in values:  # not a comprehension, which costs a call in Python 3.11
             if type(x) is _ndarray:
@@ -69,7 +69,7 @@ class Sweep:
             rules = self.kept[op]
         else:
             rules = self.kept[op] = [r and partial(look.call, r, i) for i, r in enumerate(op.rules)]
-        return g, y, given, rules
+        return (locked(g), locked(y), *given), rules
 
     def given(self, node: Node, g: Any) -> None:
         """See a cotangent that leaves the sweep, such as a leaf's."""
