@@ -16,6 +16,7 @@ import pytest
 
 import tinygraph as tg
 from tinygraph.cli import look, main
+from tinygraph.data.mnist import FILES
 from tinygraph.render import overlay, scene
 
 ROOT = Path(__file__).parents[1]
@@ -186,16 +187,23 @@ def test_a_script_trains_itself_with_the_arguments_that_follow():
 
 
 def test_without_mnist_a_line_says_so_and_the_digits_are_used(capsys, monkeypatch):
-    monkeypatch.setattr("tinygraph.data.find_mnist", lambda: None)
+    monkeypatch.setattr("tinygraph.data.mnist._obtain", lambda *args, **kwargs: None)
     assert main(["train", MODEL, "--iters", "2"]) == 0
     printed = capsys.readouterr()
     assert len([line for line in printed.err.splitlines() if "MNIST cannot be had" in line]) == 1
     assert "on digits" in printed.out
 
 
+def test_damaged_files_of_mnist_are_no_lack_of_it(capsys, monkeypatch, tmp_path):
+    for name in FILES:
+        (tmp_path / name).write_bytes(b"no IDX")
+    monkeypatch.setenv("TINYGRAPH_DATA", str(tmp_path))
+    assert main(["train", MODEL, "--iters", "2"]) == 1
+    assert "an IDX file begins with the bytes 00 00" in capsys.readouterr().err
+
+
 def test_where_mnist_can_be_had_it_is_used(capsys, monkeypatch):
     loaded = []
-    monkeypatch.setattr("tinygraph.data.find_mnist", lambda: Path())
     digits = tg.data.load("digits", dtype=np.float64)
     monkeypatch.setattr("tinygraph.data.load", lambda name, dtype: loaded.append(name) or digits)
     assert main(["train", MODEL, "--iters", "2"]) == 0

@@ -86,14 +86,17 @@ def prepare(args: argparse.Namespace, dtype: str = "float64") -> tuple[Script, D
 def load_data(name: str | None, dtype: str) -> Dataset:
     """The data set of this name; for None MNIST where it can be had, and else the digits, with a line that says so."""
     from tinygraph import data
+    from tinygraph.core.errors import DataError
 
-    if name is None:
-        name = "mnist"
-        if data.find_mnist() is None:
-            say("MNIST cannot be had here (TINYGRAPH_DATA may name its folder), so this is with the digits that come "
-                "along")
-            name = "digits"
-    return data.load(name, dtype=dtype)
+    if name is not None:
+        return data.load(name, dtype=dtype)
+    try:
+        return data.load("mnist", dtype=dtype)
+    except DataError:
+        if data.find_mnist(download=False) is not None:  # raises as well, where the user's own files are damaged
+            raise
+    say("MNIST cannot be had here (TINYGRAPH_DATA may name its folder), so this is with the digits that come along")
+    return data.load("digits", dtype=dtype)
 
 
 def say(sentence: str) -> None:

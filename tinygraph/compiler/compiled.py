@@ -57,6 +57,9 @@ class Compiled:
         if (RECORDING and is_recording()) or (WATCHES and watching() is not None):
             # Inside another recording it is recorded there, and under tg.debug it is looked at as it is.
             return self.function(*args, **kwargs)
+        latest = self._latest_run
+        if latest is not None and not kwargs and latest.takes(args) and latest.fits():
+            return latest.run(args)
         arrays: list[Any] = []
         key = (GRAD_ENABLED.get(), tuple([_flattened(x, arrays) for x in args]),
                _flattened(kwargs, arrays) if kwargs else None)
@@ -66,6 +69,8 @@ class Compiled:
                 if ready is not self._latest_run:
                     self._latest_run = ready
                     self._ready.move_to_end(key)
+                    if not kwargs:
+                        ready.remember(args)
                 return ready.run(arrays)
             if key not in self._eager:
                 return self._record(key, args, kwargs, arrays)
