@@ -191,8 +191,8 @@ def __getattr__(name: str) -> Any:
             pass
     from tinygraph.dispatch import INSTEAD
     why = f": NumPy's writes into its array, which the graph may need; {INSTEAD[name]}" if name in INSTEAD else ""
-    from tinygraph.elsewhere import function_hint
-    raise AttributeError(f"module 'tinygraph' has no attribute {name!r}{why or function_hint(name)}")
+    from tinygraph.elsewhere import hint
+    raise AttributeError(f"module 'tinygraph' has no attribute {name!r}{why or hint(name)}")
 
 
 def __dir__() -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
 from tinygraph.core.arguments import Handle
 from tinygraph.core.op import Op
+from tinygraph.elsewhere import METHODS, Elsewhere
 from tinygraph.ops import choice, constants, index, join, linalg, matrices, reduction, scan, sorting
 from tinygraph.ops import complex as complexes
 from tinygraph.ops import shape as shapes
@@ -26,9 +27,8 @@ class Methods(Handle):
 
     __slots__ = ()
 
-    def __getattr__(self, name: str) -> NoReturn:
-        from tinygraph.elsewhere import method_hint
-        raise AttributeError(f"a tensor has no {name!r}{method_hint(name)}")
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in METHODS]
 
     @property
     def T(self) -> Any:  # noqa: N802 - NumPy's name
@@ -96,3 +96,7 @@ class Methods(Handle):
     any = method(constants.any)
     all = method(constants.all)
     round = method(constants.round)
+
+
+for _name in METHODS:
+    setattr(Methods, _name, Elsewhere(_name))

@@ -254,7 +254,7 @@ def cotangents(root: Node, seed: Array, kind: type[Handle] | None = None, *, onl
             parents, params = node.parents, node.params
             if not parents:
                 raise GradientError(f"backward: the graph behind {op.name} was freed by an earlier "
-                                    f"backward(retain_graph=False); keep it with retain_graph=True{here()}")
+                                    "backward(retain_graph=False); keep it with retain_graph=True")
             if op is pick:
                 ahead = _hand_to_tuple(parents[0], node.params["index"], g, pending)  # type: ignore[index]
             else:
