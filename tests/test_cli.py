@@ -16,6 +16,7 @@ import pytest
 
 import tinygraph as tg
 from tinygraph.cli import look, main
+from tinygraph.data.mnist import FILES
 from tinygraph.render import overlay, scene
 
 ROOT = Path(__file__).parents[1]
@@ -186,16 +187,23 @@ def test_a_script_trains_itself_with_the_arguments_that_follow():
 
 
 def test_without_mnist_a_line_says_so_and_the_digits_are_used(capsys, monkeypatch):
-    monkeypatch.setattr("tinygraph.data.find_mnist", lambda: None)
+    monkeypatch.setattr("tinygraph.data.mnist._obtain", lambda *args, **kwargs: None)
     assert main(["train", MODEL, "--iters", "2"]) == 0
     printed = capsys.readouterr()
     assert len([line for line in printed.err.splitlines() if "MNIST cannot be had" in line]) == 1
     assert "on digits" in printed.out
 
 
+def test_damaged_files_of_mnist_are_no_lack_of_it(capsys, monkeypatch, tmp_path):
+    for name in FILES:
+        (tmp_path / name).write_bytes(b"no IDX")
+    monkeypatch.setenv("TINYGRAPH_DATA", str(tmp_path))
+    assert main(["train", MODEL, "--iters", "2"]) == 1
+    assert "an IDX file begins with the bytes 00 00" in capsys.readouterr().err
+
+
 def test_where_mnist_can_be_had_it_is_used(capsys, monkeypatch):
     loaded = []
-    monkeypatch.setattr("tinygraph.data.find_mnist", lambda: Path())
     digits = tg.data.load("digits", dtype=np.float64)
     monkeypatch.setattr("tinygraph.data.load", lambda name, dtype: loaded.append(name) or digits)
     assert main(["train", MODEL, "--iters", "2"]) == 0
@@ -308,6 +316,12 @@ def test_draw_has_an_option_for_what_is_shown_and_folded(options, shown, missing
     source = Path(next(name for name in ("graph.svg", "graph.dot") if Path(name).exists())).read_text(encoding="utf-8")
     assert [part for part in shown if part not in source] == []
     assert [part for part in missing if part in source] == []
+
+
+def test_draw_says_which_pattern_fits_no_scope(capsys):
+    Path("scoped.py").write_text(SCOPED, encoding="utf-8")
+    assert main(["draw", "scoped.py", "--data", "spiral", "-o", "a.dot", "--collapse", "enc*", "--collapse", "x"]) == 0
+    assert capsys.readouterr().err == "tinygraph: no scope's path matches --collapse x\n"
 
 
 def test_draw_offers_what_pictures_can_show():
@@ -465,6 +479,32 @@ def test_explain_tells_of_each_weight_and_by_its_exit_code(capsys):
     assert "a dead ReLU" in asked(capsys, "explain", "dead.py", "--of", "W1", code=1).out
 
 
+def test_explain_calls_the_weights_of_layers_by_their_paths(capsys):
+    Path("net.py").write_text("""
+import tinygraph as tg
+
+class Net(tg.nn.Module):
+    def __init__(self, n, m):
+        self.first, self.second = tg.nn.Affine(n, 5), tg.nn.Affine(5, m)
+
+    def predict(self, x):
+        return self.second(tg.tanh(self.first(x)))
+
+    def loss(self, x, t):
+        return tg.softmax_with_loss(self.predict(x), t)
+
+def build(input_size, output_size, *, seed=None, dtype=float):
+    tg.random.seed(seed)
+    return Net(input_size, output_size)
+""")
+    assert main(["explain", "net.py", "--data", "spiral"]) == 0
+    told = capsys.readouterr().out
+    for path in ("first.W", "first.b", "second.W", "second.b"):
+        assert f"the gradient of '{path}' from" in told
+    assert main(["explain", "net.py", "--data", "spiral", "--of", "W"]) == 1
+    assert "nothing in the graph is called 'W'; there are first.W, first.b," in capsys.readouterr().err
+
+
 def test_shadow_tells_of_digits_and_by_its_exit_code_of_an_overflow(capsys):
     printed = asked(capsys, "shadow", MODEL, "--dtype", "float32").out
     assert printed.startswith("beside a shadow in float64, ")
@@ -538,6 +578,10 @@ def test_json_has_words_for_what_it_lacks(capsys):
     (["check", "empty.py", "--data", "spiral"], "empty.py has no function build"),
     (["draw", MODEL, "--data", "spiral", "-o", "empty.py/graph.dot"], "empty.py"),
     (["bench", "broken.py", "--data", "spiral"], "broken.py:1: ZeroDivisionError: division by zero"),
+    (["draw", MODEL, "--data", "spiral", "-o", "empty.py/graph.html"], "empty.py/graph.html: "),
+    (["derive", MODEL, "--data", "spiral", "-o", "empty.py/a.tex"], "empty.py/a.tex: "),
+    (["compile", MODEL, "--data", "spiral", "-o", "empty.py/step.py"], "empty.py/step.py: "),
+    (["train", MODEL, "--data", "spiral", "--out", "empty.py"], "the folder empty.py cannot be made: File exists"),
 ])
 def test_an_error_is_one_line_and_exit_code_1(arguments, words, capsys):
     Path("empty.py").touch()
@@ -547,6 +591,29 @@ def test_an_error_is_one_line_and_exit_code_1(arguments, words, capsys):
     assert said.startswith("tinygraph: ")
     assert words in said
     assert said.count("\n") == 1
+    assert "Errno" not in said
+
+
+@pytest.mark.parametrize(("scores", "words"), [("np.zeros((3, 4))", "gives (3, 4)"), ("1", "gives int")])
+def test_scores_that_are_not_one_row_a_sample_are_named(scores, words, capsys):
+    Path("scores.py").write_text(SCOPED.replace("    def predict(self, x):\n", "    def predict(self, x):\n"
+                                                f"        return {scores}\n"), encoding="utf-8")
+    assert main(["train", "scores.py", "--data", "spiral", "--iters", "2"]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_a_reader_that_has_enough_ends_it_without_a_word():
+    program = [sys.executable, "-m", "tinygraph", "check", MODEL, "--data", "spiral"]
+    with subprocess.Popen(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=ENVIRONMENT) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
+
+
+def test_a_warning_of_numpys_is_one_line_without_a_place_in_this_package(capsys):
+    Path("zero.py").write_text(SCOPED.replace("(x * x).sum()", "(x * x).sum() - np.log(x * 0).sum()"), encoding="utf-8")
+    assert main(["lint", "zero.py", "--data", "spiral"]) in (0, 1)
+    assert capsys.readouterr().err == "tinygraph: divide by zero encountered in log\n"
 
 
 def test_the_traceback_is_shown_where_it_is_asked_for(capsys, monkeypatch):
@@ -619,8 +686,12 @@ def test_compile_writes_a_program_that_needs_numpy_alone(capsys):
     text = Path("out.py").read_text()
     for row in ("    x              float64 (20, 64)  an argument",
         "    lr             float64 ()        a tensor's array",
-                "    exp_avg_W1     float64 (64, 50)  written in place", "# affine, two_layer_net.py:"):
+                "    exp_avg_W1     float64 (64, 50)  written in place", "# affine, two_layer_net.py:",
+                "# step of Adam"):
         assert row in text
+    started = [sys.executable, "-m", "tinygraph", "compile", MODEL, "--data", "spiral"]
+    subprocess.run(started, check=True, env=ENVIRONMENT)
+    assert "  # step of SGD\n" in Path("step.py").read_text()  # and no line of what started the program
 
 
 def test_compile_prints_and_reports(capsys):
@@ -632,7 +703,7 @@ def test_compile_prints_and_reports(capsys):
 
 
 def test_compile_tells_why_it_cannot(capsys):
-    Path("branch.py").write_text(Path(MODEL).read_text().replace("y = self.predict(x)", "y = self.predict(x)").replace(
+    Path("branch.py").write_text(Path(MODEL).read_text().replace(
         "return tg.affine(tg.relu(", "assert x.sum() > 0\n        return tg.affine(tg.relu("))
     assert main(["compile", "branch.py", "--data", "digits"]) == 1
     assert "the step reads a value that is computed anew at each call: `if` asks" in capsys.readouterr().err

@@ -396,6 +396,27 @@ def compiled_net():
     return net, step, x, t
 
 
+def test_a_method_is_compiled_for_each_object():
+    class Net:
+        def __init__(self, start):
+            self.w = tg.tensor(np.full(2, float(start)), requires_grad=True)
+
+        def plain(self, x):
+            self.w.zero_grad()
+            loss = np.sum(self.w * x)
+            loss.backward()
+            self.w.data -= 0.5 * self.w.grad
+            return loss
+
+        step = tg.compile(plain)
+    nets, same = (Net(1), Net(2)), (Net(1), Net(2))
+    for _ in range(4):
+        for net, other in zip(nets, same, strict=True):
+            assert net.step(np.ones(2)).item() == other.plain(np.ones(2)).item()
+    assert "np.subtract(" in nets[0].step.source
+    assert Net.step is Net.__dict__["step"]
+
+
 def test_a_report_tells_what_each_line_takes_and_changes_nothing():
     net, step, x, t = compiled_net()
     before = {name: w.data.copy() for name, w in net.params.items()}

@@ -208,6 +208,31 @@ def test_a_value_read_by_python_is_refused_with_the_line(act, words):
     assert type(w.data) is np.ndarray
 
 
+@pytest.mark.parametrize("act", [lambda i: np.eye(3)[i], lambda i: np.take(np.eye(3), i, axis=0)])
+def test_a_plain_array_read_with_an_argument_is_refused_and_the_remedy_is_recorded(act):
+    with pytest.raises(tg.TraceError, match=r"tg\.take\(array, index, axis=0\) is recorded \(test_compile_guards\.py"):
+        tg.compile(act)(np.array([0, 2]))
+    for recorded, axis in ((lambda i: tg.take(np.eye(3), i, axis=0), 0), (lambda i: tg.tensor(np.eye(3))[i].data, 0),
+                           (lambda i: tg.tensor(np.tri(3))[:, i].data, 1)):
+        step, calls = counted(recorded)
+        for labels in ([0, 2], [1, 1], [2, 0], [1, 2]):
+            table = np.tri(3) if axis else np.eye(3)
+            assert np.array_equal(step(np.array(labels)), np.take(table, labels, axis))
+        assert len(calls) == 2
+
+
+def test_a_wrapped_layer_is_refused_by_its_name():
+    class Double:
+        def forward(self, x):
+            return 2 * x
+
+        def backward(self, dout):
+            return 2 * dout
+    layer, w = tg.nn.wrap_layer(Double()), weight()
+    with pytest.raises(tg.TraceError, match=r"^Double: a layer from wrap_layer is code .* \(test_compile_guards\.py"):
+        tg.compile(lambda x: layer(w * x))(ONE)
+
+
 def test_what_is_static_may_be_read():
     def f(x):
         assert (len(x), x.shape, x.ndim, x.size, x.dtype, x.nbytes, np.shape(x)) == (3, (3, 2), 2, 6, float, 48, (3, 2))
@@ -459,6 +484,13 @@ def test_other_threads_work_on_the_real_weights_while_a_step_is_recorded():
     step(ONE)
     assert "reverse" not in step.source
     assert step.source.count("np.subtract") == 1
+
+
+def test_a_tensor_that_another_thread_has_only_begun_to_make_is_in_nobodys_way():
+    begun, w = tg.Tensor.__new__(tg.Tensor), weight((1.0, 2.0))
+    step = tg.compile(lambda x: w * x)
+    assert step(ONE).data.tolist() == step(ONE).data.tolist() == [1.0, 2.0]
+    assert not hasattr(begun, "node")
 
 
 def test_steps_are_compiled_in_several_threads_at_once():

@@ -120,7 +120,7 @@ def test_an_optimiser_writes_weights_and_moments_block_by_block_at_the_end():
     ours, theirs = state(), state()
     step, eager = tg.compile(adam(*ours)), adam(*theirs)
     for x in RNG.standard_normal((5, 10, 1_401)):
-        np.testing.assert_array_equal(step(x).data, eager(x).data)
+        np.testing.assert_allclose(step(x).data, eager(x).data, rtol=1e-14)  # a total is added up in another order
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_array_equal(a.data, b.data)
     body = step.source.split("def step(")[1]

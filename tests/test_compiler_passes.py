@@ -116,10 +116,92 @@ def test_a_sum_that_is_reshaped(axis):
     assert names(same_results(f, X, passes_=[passes.sums, passes.dead_code])) == ["sum"]
 
 
-def test_row_sums_are_products_and_the_rest_is_not():
+def test_row_sums_are_products_and_those_along_long_rows_are_not():
+    x = np.tile(X, (1, 20))
+
     def f(x):
-        return np.sum(x, axis=0), np.sum(x, axis=1)
-    assert names(same_results(f, X, passes_=[passes.sums, passes.row_sums])) == ["matmul", "sum"]
+        return np.sum(x, axis=0), np.sum(x, axis=1), np.sum(x[:, :20], axis=1)
+    assert names(same_results(f, x, passes_=[passes.sums, passes.row_sums])) == ["matmul", "sum", "getitem", "matmul"]
+
+
+def test_sums_that_go_back_to_each_element_of_their_rows_are_there_already():
+    def f(x):
+        total = np.sum(np.exp(x), axis=1, keepdims=True)
+        return np.exp(x) / total, np.log(total)
+    plan = same_results(f, X, passes_=[passes.common_subexpressions, passes.row_sums])
+    assert names(plan) == ["exp", "matmul", "getitem", "divide", "log"]
+    assert [a.shape for a in plan.steps[3].reads] == [(6, 4), (6, 4)]
+
+
+def test_a_sum_along_an_axis_of_length_1_is_a_view():
+    def f(x):
+        return np.exp(np.sum(x[:1], axis=0)), np.exp(np.sum(x[:, :1], axis=1)), np.sum(x[:1], axis=0, keepdims=True) * 2
+    assert names(same_results(f, X, passes_=[passes.row_sums]))[:4] == ["getitem", "getitem", "exp", "getitem"]
+
+
+def test_the_sum_of_all_elements_is_a_product_with_what_scales_it():
+    def f(x, y):
+        total = np.sum(y)
+        return -np.sum(x) / 6, 2.0 * np.sum(x * y), total * total, total / 3, np.sum(x > 0) * 2
+    plan = same_results(f, X, Y, passes_=[passes.totals])
+    assert names(plan) == ["vdot", "vdot", "multiply", "vdot", "multiply", "divide", "greater", "sum", "multiply"]
+    assert plan.steps[1].args[1].constant[0, 0] == -1 / 6
+
+
+def test_sums_that_are_compared_are_added_up_as_numpy_does():
+    def f(x):
+        rows = np.sum(np.abs(x), axis=1)
+        return rows == np.max(rows), np.sum(x) == 1.0
+    x = np.random.default_rng(0).standard_normal((100, 10))
+    assert names(same_results(f, x, passes_=[passes.totals, passes.row_sums])) == [
+        "absolute", "sum", "max", "equal", "sum", "equal"]
+
+
+def test_a_factor_on_products_is_a_factor_on_what_they_share():
+    def f(x, y, w, lr):
+        g = np.where(y > 0, np.matmul(y, w), 0)
+        return lr * np.matmul(x.T, g), lr * np.sum(g, axis=0), np.matmul(y.T, y) * lr
+    x, y, w = (np.random.default_rng(i).standard_normal(shape) for i, shape in enumerate([(6, 30), (6, 4), (4, 4)]))
+    before = (passes.row_sums, passes.dead_code)
+    plan = same_results(f, x, y, w, np.array(0.1), passes_=[*before, passes.factors])
+    assert names(plan).count("multiply") == 2  # of y @ w, which is no smaller than y; and of y.T @ y
+    assert next(s for s in plan.steps if s.function is np.multiply).result.shape == (6, 4)
+
+
+def test_a_factor_stays_where_the_product_is_looked_at_without_it_or_is_smaller():
+    def f(x, y, lr):
+        both, small = np.matmul(x.T, y), np.matmul(y.T, y)
+        return both, lr * both, 2.0 * small, lr * (2.0 * np.matmul(y, y.T))
+    x = np.random.default_rng(0).standard_normal((6, 30))
+    plan = same_results(f, x, Y, np.array(0.1), passes_=[passes.factors])
+    assert [s.reads[-1].shape for s in plan.steps if s.function is np.multiply] == [(30, 4), (4, 4), (6, 6), (6, 6)]
+
+
+@pytest.mark.parametrize(("shapes", "views"), [
+    (((1, 4), (4,)), 1), (((1, 1, 4), (4,)), 1), (((6, 4), (1, 1)), 1), (((6, 4), (6, 4)), 0), (((6, 4), (4,)), 0),
+    (((6, 4), ()), 0), (((1, 4), (1, 1)), 1), (((4,), (1,)), 1),
+])
+def test_arguments_that_broadcast_for_nothing_get_the_shape_of_the_result(shapes, views):
+    a, b = (np.random.default_rng(0).standard_normal(shape) for shape in shapes)
+    plan = same_results(lambda a, b: (a + b) * a, a, b, passes_=[passes.alike])
+    assert names(plan) == ["getitem"] * views + ["add", "multiply"]
+
+
+def test_an_extreme_with_a_number_is_one_with_as_many_of_them():
+    x = np.random.default_rng(0).standard_normal((20, 10))
+    plan = same_results(lambda x: (np.maximum(x, 0), np.minimum(x, -0.0), np.maximum(x[:2], 0), np.add(x, 1.0)), x,
+                        passes_=[passes.numbers, passes.extremes])
+    assert [s.args[1].shape for s in plan.steps if s.function is not getitem] == [(20, 10), (20, 10), (), ()]
+    assert "np.zeros((20, 10), np.float64)" in printed(plan).source
+
+
+def test_views_of_buffers_are_made_before_the_step():
+    def f(x):
+        y = np.exp(x)
+        return np.sum(np.matmul(y.T, y) + y[0] + np.reshape(y, (4, 6))[:, :1])
+    plan = same_results(f, X)
+    assert ".T" not in (body := printed(plan).source.partition("def step")[2]), body
+    assert "reshape" not in body, body
 
 
 def test_the_sum_or_the_extreme_of_many_narrow_rows_is_another_call():
@@ -162,6 +244,29 @@ def test_a_choice_of_zero_takes_no_branch_and_keeps_every_bit():
     x = np.nan_to_num(x, posinf=2.0)
     in_place = same_results(lambda m, x: np.where(m, x + 1.0, 0) * 2.0, m, x, passes_=[passes.masks])
     assert printed(in_place).source.count("np.ndarray(") == 1
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint8])
+def test_a_mask_of_class_indices_is_rows_of_a_table_also_where_they_are_out_of_range(dtype):
+    t = np.array([0, 3, 2, 3, 4, np.iinfo(dtype).max]).astype(dtype)
+    t[-2] = -1 if dtype is not np.uint8 else 255
+    x = np.where(X > 0, X, -np.inf)
+
+    def f(x, y, t):
+        mask = np.equal(np.expand_dims(t, -1), np.arange(4, like=x))
+        return np.where(mask, x, 0), y - mask, np.where(mask, 1.0, 2.0)
+    plan = same_results(f, x, Y, t, passes_=[passes.constants, passes.one_hot_rows, passes.dead_code])
+    assert [name for name in names(plan) if name != "expand_dims"] == [
+        "equal", "add", "one_hot", "masked", "one_hot", "subtract", "where"]
+    assert "np.eye(6, 4, -1, np.int64)" in printed(plan).source
+
+
+def test_a_mask_of_other_numbers_stays():
+    def f(x, t):
+        a, b = np.expand_dims(t, -1), np.arange(4, like=x)
+        return x - (a == b * 2), x - (a * 1.0 == b), x - (a == b[::-1]), x - (a[:1] == b)
+    plan = recorded_after(passes.one_hot_rows, f, X, np.arange(6))
+    assert "one_hot" not in names(plan)
 
 
 def test_a_constant_array_of_equal_elements_is_a_number_where_the_shape_stays():

@@ -53,11 +53,14 @@ def test_the_epoch_counts_whole_ones() -> None:
     assert seen == [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2)]
 
 
-def test_with_replacement_it_is_the_lectures_choice() -> None:
-    batches = make(10, 4, seed=5, replace=True)
-    rng = np.random.default_rng(5)
-    assert labels(batches, 6) == [rng.choice(10, 4).tolist() for _ in range(6)]
-    assert (batches.steps_per_epoch, batches.epoch) == (2, 3)
+@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.MT19937])
+@pytest.mark.parametrize(("n", "batch_size"), [(10, 4), (1, 1), (60_000, 7_001)])
+def test_with_replacement_it_is_the_lectures_choice(n: int, batch_size: int, bits: Any) -> None:
+    batches = make(n, batch_size, np.random.Generator(bits(5)), replace=True)
+    rng = np.random.Generator(bits(5))
+    count = 3 * batches.steps_per_epoch
+    assert labels(batches, count) == [rng.choice(n, batch_size).tolist() for _ in range(count)]
+    assert (batches.steps_per_epoch, batches.epoch) == (n // batch_size, 3)
 
 
 @pytest.mark.parametrize("replace", [False, True])
@@ -189,8 +192,9 @@ def test_plain_lists_serve_as_data() -> None:
     assert sorted(t) == [0, 1]
 
 
-def test_the_data_set_is_not_copied() -> None:
-    x, t = np.zeros((1000, 1000)), np.zeros(1000, dtype=np.int64)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_the_data_set_is_not_copied(order: Any) -> None:
+    x, t = np.zeros((1000, 1000), order=order), np.zeros(1000, dtype=np.int64)
     tracemalloc.start()
     try:
         batches = Batches(x, t, 10)

@@ -56,6 +56,11 @@ MESSAGES = [
      "cov(float64 (2, 2, 2)): observations have at most 2 axes, and these have shape (2, 2, 2)"),
     (lambda: A.backward(), "backward: a tensor of shape (3, 4) has no single derivative; reduce it to one number "
                            "(t.sum(), t.mean()) or give a gradient of its shape"),
+    (lambda: tg.tensor([[1, 2], [3]]), "a tensor's rows are of one length, and these lists are not"),
+    (lambda: tg.Tensor([1.0]), "Tensor is what tg.tensor(data) makes; call that"),
+    (lambda: tg.grad(A), "grad: what is differentiated is a function, and not an array of shape (3, 4); the gradients "
+                         "of a tensor come from its backward()"),
+    (lambda: tg.compile(3), "compile: what is compiled is a function, a step of a training say, and not 3"),
     # axes and places
     (lambda: A.sum(axis=2), "sum(float64 (3, 4), axis=2): axis 2 is out of bounds: axes go from -2 to 1"),
     (lambda: np.cumsum(A, axis=-3), "cumsum(float64 (3, 4), axis=-3): axis -3 is out of bounds: axes go from -2 to 1"),

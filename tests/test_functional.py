@@ -18,6 +18,22 @@ CALLS = {
     "linear": (lambda f, z: f.linear(z, W, B), lambda f, z: f.linear(z, W)),
     "softmax": (lambda f, z: f.softmax(z, 0), lambda f, z: f.softmax(z, dim=-1)),
     "log_softmax": (lambda f, z: f.log_softmax(z, 1),),
+    "layer_norm": (lambda f, z: f.layer_norm(z, (3,)), lambda f, z: f.layer_norm(z, (4, 3), SOFT, Z),
+                   lambda f, z: f.layer_norm(z, [3], W[0], W[1], 0.1)),
+    "embedding": (lambda f, z: f.embedding(np.array([[0, 3], [3, 1]]), z),),
+    "scaled_dot_product_attention": (
+        lambda f, z: f.scaled_dot_product_attention(z[None], z[None] * 2, z[None, :, :2]),
+        lambda f, z: f.scaled_dot_product_attention(z[None], z[None] * 2, z[None], is_causal=True),
+        lambda f, z: f.scaled_dot_product_attention(z[None], z[None] * 2, z[None], Z @ Z.T > 0),
+        lambda f, z: f.scaled_dot_product_attention(z[None], z[None] * 2, z[None], Z @ Z.T, 0.0, False, scale=0.5)),
+    "activations": (lambda f, z: f.leaky_relu(z), lambda f, z: f.leaky_relu(z, 0.2), lambda f, z: f.elu(3 * z),
+                    lambda f, z: f.elu(1000 * z, 0.5), lambda f, z: f.silu(z), lambda f, z: f.gelu(z),
+                    lambda f, z: f.gelu(z, approximate="tanh"), lambda f, z: f.softplus(z),
+                    lambda f, z: f.softplus(z, 3)),
+    "l1_loss": tuple(lambda f, z, r=r: f.l1_loss(z, SOFT, reduction=r) for r in ("mean", "sum", "none")),
+    "binary_cross_entropy_with_logits": tuple(
+        lambda f, z, w=w, r=r: f.binary_cross_entropy_with_logits(z, SOFT, *w, reduction=r)
+        for w in ((), (np.array([0.5, 2.0, 0.0]),)) for r in ("mean", "sum", "none")),
     "mse_loss": tuple(lambda f, z, r=r: f.mse_loss(z, SOFT, reduction=r) for r in ("mean", "sum", "none")),
     "cross_entropy": tuple(lambda f, z, t=t, r=r, s=s: f.cross_entropy(z, t, reduction=r, label_smoothing=s)
                            for t in (T, SOFT) for r in ("mean", "sum", "none") for s in (0.0, 0.1)),
@@ -58,6 +74,31 @@ def test_derivatives_to_second_order(name):
     for call in CALLS[name]:
         tg.check_grads(lambda z, call=call: call(F, z), Z)
         tg.check_grads(lambda z, call=call: tg.grad(lambda z: (call(F, z) ** 2).sum())(z), Z)
+
+
+def test_the_rest_of_what_the_functions_say():
+    assert F.one_hot(np.array([[1, 0]]), 3).tolist() == [[[0, 1, 0], [1, 0, 0]]]
+    weighted = F.binary_cross_entropy_with_logits(Z, SOFT, pos_weight=np.array([2.0, 1.0, 3.0]), reduction="none")
+    p = 1 / (1 + np.exp(-Z))
+    np.testing.assert_allclose(weighted, -np.array([2.0, 1.0, 3.0]) * SOFT * np.log(p) - (1 - SOFT) * np.log(1 - p))
+    with pytest.raises(tg.ShapeError, match=r"layer_norm: the last axes of \(4, 3\) are not \(4,\)"):
+        F.layer_norm(Z, 4)
+    with pytest.raises(tg.ArgumentError, match="gelu: approximate='sigmoid' is none of"):
+        F.gelu(Z, "sigmoid")
+    for loss in (F.l1_loss, F.mse_loss, F.binary_cross_entropy_with_logits):
+        with pytest.raises(tg.ShapeError, match=rf"{loss.__name__}: \(4, 3\) and a target of \(4,\) differ"):
+            loss(Z, T)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_compiled_is_the_same(name):
+    for call in CALLS[name]:
+        step = tg.compile(lambda z, call=call: tg.value_and_grad(lambda z: (call(F, z) ** 2).sum())(z))
+        for _ in range(3):
+            value, g = step(Z)
+        wanted = tg.value_and_grad(lambda z, call=call: (call(F, z) ** 2).sum())(Z)
+        np.testing.assert_allclose(value, wanted[0], rtol=1e-12)
+        np.testing.assert_allclose(g, wanted[1], rtol=1e-10, atol=1e-13)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])

@@ -481,6 +481,23 @@ def test_what_is_cut_off_has_no_gradient_and_zeros_added_take_none():
     assert gradient(lambda x: tg.real(tg.fft.rfft(x, 11)) ** 2, x).shape == (6,)
 
 
+# --- the affine layer -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_tall_matrix_gives_what_its_rows_give(dtype):
+    x, w, b = real(1500, 30).astype(dtype), real(30, 7).astype(dtype), real(7).astype(dtype)
+    y, rtol = tg.affine(x, w, b), 1e-4 if dtype is np.float32 else 1e-10
+    assert y.dtype == dtype
+    close(y, np.concatenate([tg.affine(x[i:i + 500], w, b) for i in (0, 500, 1000)]), rtol)
+
+    def squared(x, w, b):
+        return (tg.affine(x, w, b) ** 2).sum()
+    for found, wanted in zip(gradient(squared, x, w, b), (2 * y @ w.T, 2 * x.T @ y, 2 * y.sum(0)), strict=True):
+        assert found.dtype == dtype
+        close(found, wanted, rtol)
+
+
 # --- names and errors -------------------------------------------------------------------------------------------------
 
 def test_the_namespaces_have_all_of_numpys_names():

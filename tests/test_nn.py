@@ -51,6 +51,14 @@ def test_weights_are_found_wherever_they_are_and_once():
     assert {t.name for t in net.weights.values()} == {"W", "b", "scale"}
 
 
+def test_two_weights_of_one_name_are_refused():
+    class Twice(tg.nn.Module):
+        def __init__(self):
+            self.encoder, self.decoder = {"W": tg.tensor(1.0)}, {"W": tg.tensor(2.0)}
+    with pytest.raises(tg.ArgumentError, match="Twice: two of its tensors are called 'W'"):
+        Twice().tensors()
+
+
 def test_a_weight_that_two_modules_share_is_one():
     first, second = nn.Affine(3, 3), nn.Affine(3, 3)
     second.W = first.W

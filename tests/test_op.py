@@ -80,6 +80,23 @@ def test_a_rule_for_an_unknown_argument_is_refused():
         Op(lambda x: x, vjp={"z": None})
 
 
+@pytest.mark.parametrize(("rules", "words"), [
+    ((lambda g, y: g,), r"op f: its rule for x takes 2 arguments by position, and is given g, y, x; the params"),
+    ((lambda g, y, x, p: g * p,), r"op f: its rule for x takes 4 arguments"),
+    ((lambda g, y, x: g, None, None), r"op f: 3 rules, and it has the arguments x, p")])
+def test_rules_that_do_not_fit_the_arguments_are_named_at_the_first_call(rules, words):
+    def f(x, p=2.0):
+        return x * p
+    with pytest.raises(TypeError, match=words):
+        Op(f, vjp=rules)(tg.tensor(np.ones(2), requires_grad=True))
+
+
+def test_a_rule_may_have_defaults_or_take_whatever_there_is():
+    for rule in (lambda g, y, x, twice=2: g, lambda g, *others: g, np.multiply):
+        y = Op(lambda x: x * 1.0, vjp=(rule,))(tg.tensor(np.ones(2)))
+        assert y.shape == (2,)
+
+
 def test_a_name_is_registered_once(temporary_ops):
     @tg.op(vjp=(lambda g, y, x: g,))
     def halve_nothing(x):

@@ -222,6 +222,8 @@ def test_a_case_is_not_tried_for_what_it_says():
 
 
 def test_an_op_without_cases_is_an_error():
+    with pytest.raises(tg.TinygraphError, match=r"a case is a tinygraph\.testing\.Case\(x, \.\.\.\), and not float64"):
+        check_op("exp", np.ones((1, 2)))
     with pytest.raises(tg.TinygraphError, match="exp needs at least one case"):
         check_op("exp", [])
 

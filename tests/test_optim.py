@@ -146,7 +146,7 @@ def test_a_compiled_step_is_the_step_itself_bit_for_bit(name, settings, rng):
 
         def step(x):
             optimizer.zero_grad()
-            loss = ((w * x) ** 2).sum() * v
+            loss = ((w * x) ** 2).mean() * v  # a sum of all elements is added up in another order
             loss.backward()
             optimizer.step()
             return loss
@@ -304,6 +304,8 @@ def test_a_learning_rate_out_of_range_is_refused_later_too():
 
 def test_weights_that_cannot_be_trained_are_named():
     w = weight([1.0])
+    with pytest.raises(ArgumentError, match="this is one tensor"):
+        SGD(w, 0.1)
     with pytest.raises(ArgumentError, match="no weights"):
         SGD([], 0.1)
     with pytest.raises(ArgumentError, match="'0' should be a Tensor, and is a ndarray"):

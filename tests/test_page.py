@@ -295,6 +295,12 @@ def test_a_long_array_is_summed_up(visit):
     assert len(re.findall(r"\b\d+\.0\b", page.inner_html("#data"))) < 40
 
 
+def test_a_row_of_many_equal_numbers_is_one_line(visit):
+    loss = (tg.tensor(np.zeros(50), requires_grad=True, name="b") * np.arange(50.0)).sum()
+    loss.backward()
+    assert "50 elements · all 0" in visit(tg.draw(loss)).inner_text("#step")
+
+
 def test_a_row_of_many_numbers_is_broken_into_lines(visit, rng):
     x = tg.tensor(rng.standard_normal(50) * 1e-3, requires_grad=True, name="x")
     loss = (x * np.sin(x)).sum()
@@ -460,6 +466,20 @@ def test_zoom_and_pan(visit):
     assert box()[0] > whole[0]
     page.keyboard.press("0")
     assert box() == pytest.approx(whole)
+
+
+def test_a_large_figure_starts_where_the_first_op_is(visit):
+    x = tg.tensor([0.5], requires_grad=True, name="x")
+    ways = []
+    for _ in range(12):
+        y = np.sin(x)
+        for _ in range(12):
+            y = np.tanh(y)
+        ways.append(y)
+    page = visit(tg.draw(np.concatenate(ways).sum()))
+    stage, first = page.locator("#stage").bounding_box(), page.locator("#stage .op").first.bounding_box()
+    for at, length in (("x", "width"), ("y", "height")):
+        assert stage[at] <= first[at] <= first[at] + first[length] <= stage[at] + stage[length]
 
 
 def test_the_ring_stays_in_sight(visit):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import gc
 import operator
 import pickle
+import re
 import tracemalloc
 import weakref
 
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 import tinygraph as tg
+from tinygraph import elsewhere
 
 
 def leaf(value, **options):
@@ -141,6 +144,42 @@ def test_hooks_see_the_whole_cotangent_once_and_may_replace_it():
     (y + y).sum().backward()
     assert seen == [[2, 2]]
     assert x.grad.tolist() == [6, 6]
+
+
+def test_what_a_hook_gives_has_the_shape_and_dtype_of_the_gradient():
+    x = tg.tensor(np.ones(3, np.float32), requires_grad=True)
+    hook = x.register_hook(lambda g: np.arange(3.0))
+    x.sum().backward()
+    assert x.grad.dtype == np.float32
+    assert x.grad.tolist() == [0, 1, 2]
+    hook.remove()
+    for wrong in (np.ones(5), 0.0):
+        hook = x.register_hook(lambda g, wrong=wrong: wrong)
+        with pytest.raises(tg.ShapeError, match=rf"\(3,\) and gave one of shape {re.escape(str(np.shape(wrong)))}"):
+            x.sum().backward()
+        hook.remove()
+    with pytest.raises(tg.ArgumentError, match="a hook is a function"):
+        x.register_hook(3)
+
+
+@pytest.mark.parametrize(("wrong", "words"), [
+    (lambda t: t.view(3), "no 'view'; reshape(...) does it here"), (lambda t: t.exp(), "'exp'; np.exp(t) does it here"),
+    (lambda t: t.softmax(0), "'softmax'; tg.softmax(t) does it here"),
+    (lambda t: t.colour, "'Tensor' object has no attribute 'colour'"),
+    (lambda t: tg.cat([t, t]), "no attribute 'cat'; it is called concatenate here"),
+    (lambda t: tg.colour(t), "module 'tinygraph' has no attribute 'colour'")])
+def test_a_name_of_another_librarys_is_told_by_its_name_here(wrong, words):
+    with pytest.raises(AttributeError, match=re.escape(words) + "$"):
+        wrong(tg.tensor([1.0, 2.0]))
+
+
+def test_the_names_that_hints_give_are_there():
+    for name in elsewhere.FUNCTIONS.values():
+        assert callable(functools.reduce(getattr, name.split("."), tg))
+    t = tg.tensor([1.0, 2.0])
+    for name in elsewhere.METHODS:
+        assert not hasattr(t, name)
+        assert name not in dir(t)
 
 
 def test_a_hook_that_writes_into_its_gradient_changes_nobody_elses():

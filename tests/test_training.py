@@ -232,7 +232,7 @@ def test_a_step_that_cannot_be_compiled_trains_as_it_is_and_says_so(spiral):
         else:
             training = train(model, spiral, SGD(model.params, 0.1), iters=5)
         losses.append(training.curve.losses[0])
-    assert losses[0] == losses[1]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-14)  # the first call, which is compiled, adds in another order
 
 
 def test_more_steps_after_the_end_are_those_of_one_longer_training(spiral, tmp_path):

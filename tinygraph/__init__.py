@@ -191,7 +191,8 @@ def __getattr__(name: str) -> Any:
             pass
     from tinygraph.dispatch import INSTEAD
     why = f": NumPy's writes into its array, which the graph may need; {INSTEAD[name]}" if name in INSTEAD else ""
-    raise AttributeError(f"module 'tinygraph' has no attribute {name!r}{why}")
+    from tinygraph.elsewhere import hint
+    raise AttributeError(f"module 'tinygraph' has no attribute {name!r}{why or hint(name)}")
 
 
 def __dir__() -> list[str]:

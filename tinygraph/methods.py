@@ -7,6 +7,7 @@ from typing import Any
 
 from tinygraph.core.arguments import Handle
 from tinygraph.core.op import Op
+from tinygraph.elsewhere import METHODS, Elsewhere
 from tinygraph.ops import choice, constants, index, join, linalg, matrices, reduction, scan, sorting
 from tinygraph.ops import complex as complexes
 from tinygraph.ops import shape as shapes
@@ -25,6 +26,9 @@ class Methods(Handle):
     """A handle with NumPy's methods."""
 
     __slots__ = ()
+
+    def __dir__(self) -> list[str]:
+        return [name for name in super().__dir__() if name not in METHODS]
 
     @property
     def T(self) -> Any:  # noqa: N802 - NumPy's name
@@ -92,3 +96,7 @@ class Methods(Handle):
     any = method(constants.any)
     all = method(constants.all)
     round = method(constants.round)
+
+
+for _name in METHODS:
+    setattr(Methods, _name, Elsewhere(_name))

@@ -14,7 +14,7 @@ from tinygraph.assignment import Assignable
 from tinygraph.core import node as nodes
 from tinygraph.core.arguments import Array, is_array
 from tinygraph.core.context import GRAD_ENABLED, HOOKS
-from tinygraph.core.errors import DTypeError, GradientError, ShapeError
+from tinygraph.core.errors import ArgumentError, DTypeError, GradientError, ShapeError, UnsupportedError
 from tinygraph.core.messages import here
 from tinygraph.core.node import Node, leaf, record, wrap
 from tinygraph.dispatch import call_function, call_ufunc, operator
@@ -39,6 +39,9 @@ class Tensor(Assignable, Methods):
     """
 
     __slots__ = ("__weakref__",)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        raise UnsupportedError(f"Tensor is what tg.tensor(data) makes; call that{here()}")  # the engine makes them bare
 
     apply = record
 
@@ -212,6 +215,8 @@ class Tensor(Assignable, Methods):
         """
         if not self.requires_grad:
             raise GradientError(f"no gradient flows to this tensor, so a hook would never be called{here()}")
+        if not callable(hook):
+            raise ArgumentError(f"register_hook: a hook is a function of the gradient, and not {hook!r}{here()}")
         return Hook(self.node, hook)
 
     # --- reading the value --------------------------------------------------------------------------------------
@@ -300,6 +305,7 @@ class Tensor(Assignable, Methods):
     __rpow__ = operator(elementwise.power, swapped=True)
     __matmul__ = operator(linalg.matmul)
     __rmatmul__ = operator(linalg.matmul, swapped=True)
+
     def __neg__(self) -> Tensor:
         return elementwise.negative(self)  # type: ignore[no-any-return]
 
@@ -325,6 +331,7 @@ class Tensor(Assignable, Methods):
     __rlshift__ = operator(constants.left_shift, swapped=True)
     __rshift__ = operator(constants.right_shift)
     __rrshift__ = operator(constants.right_shift, swapped=True)
+
     def __divmod__(self, other: Any) -> tuple[Tensor, Tensor]:
         return self // other, self % other
 
@@ -380,7 +387,12 @@ def _converted(data: Any, dtype: Any) -> Array:
     if isinstance(data, Tensor):
         data = data.data
     if not is_array(data):
-        data = np.asarray(data, dtype)
+        try:
+            data = np.asarray(data, dtype)
+        except ValueError as error:
+            if "inhomogeneous" not in str(error):
+                raise
+            raise ShapeError(f"a tensor's rows are of one length, and these lists are not{here()}") from None
     if data.dtype.kind not in "biufc":
         raise DTypeError(f"a tensor holds numbers, and this is {data.dtype} (from {type(data).__name__}){here()}")
     return data if dtype is None or data.dtype == dtype else data.astype(dtype)

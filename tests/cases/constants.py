@@ -35,6 +35,7 @@ CASES = {
     "searchsorted": [Case(np.sort(_y), _x), Case(np.sort(_y), 0.3, side="right")],
     **each("zeros_like ones_like", [Case(_x), Case(_x, dtype=np.float32)]),
     "empty_like": [Case(empty(0, 3))],
+    **each("tril_indices_from triu_indices_from", [Case(_x), Case(_x, 1)]), "diag_indices_from": [Case(real(3, 3))],
     "shape": [Case(_x)], "ndim": [Case(_x)], "size": [Case(_x), Case(_x, 1)],
     "result_type": [Case(_x, np.float32(1)), Case(_x.astype(np.float32), 2.0)],
     **each("iscomplexobj isrealobj", [Case(_x), Case(cplx(2))]),

@@ -55,17 +55,21 @@ def add_picture(verb: argparse.ArgumentParser, *names: str) -> None:
 
 def count(text: str) -> int:
     """A whole number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"should be at least 1, and is {number}")
-    return number
+    return _whole(text, 1)
 
 
 def seed(text: str) -> int:
     """A whole number of at least 0."""
-    number = int(text)
-    if number < 0:
-        raise argparse.ArgumentTypeError(f"should be at least 0, and is {number}")
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"should be a whole number, and is {text!r}") from None
+    if number < least:
+        raise argparse.ArgumentTypeError(f"should be at least {least}, and is {number}")
     return number
 
 
@@ -82,14 +86,17 @@ def prepare(args: argparse.Namespace, dtype: str = "float64") -> tuple[Script, D
 def load_data(name: str | None, dtype: str) -> Dataset:
     """The data set of this name; for None MNIST where it can be had, and else the digits, with a line that says so."""
     from tinygraph import data
+    from tinygraph.core.errors import DataError
 
-    if name is None:
-        name = "mnist"
-        if data.find_mnist() is None:
-            say("MNIST cannot be had here (TINYGRAPH_DATA may name its folder), so this is with the digits that come "
-                 "along")
-            name = "digits"
-    return data.load(name, dtype=dtype)
+    if name is not None:
+        return data.load(name, dtype=dtype)
+    try:
+        return data.load("mnist", dtype=dtype)
+    except DataError:
+        if data.find_mnist(download=False) is not None:  # raises as well, where the user's own files are damaged
+            raise
+    say("MNIST cannot be had here (TINYGRAPH_DATA may name its folder), so this is with the digits that come along")
+    return data.load("digits", dtype=dtype)
 
 
 def say(sentence: str) -> None:
@@ -110,9 +117,9 @@ def default_lr(kind: type[Optimizer]) -> float:
 
 @contextmanager
 def warnings_told() -> Iterator[None]:
-    """Say each of tinygraph's own warnings in one line, where Python would show its place in the program too."""
+    """Say each warning once and in one line, where Python would show its place in this package too."""
     with warnings.catch_warnings():
-        warnings.simplefilter("always", RuntimeWarning)
+        warnings.simplefilter("default", RuntimeWarning)
         warnings.showwarning = lambda message, *place: say(str(message))
         yield
 

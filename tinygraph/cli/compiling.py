@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 from tinygraph.cli.common import add_step, add_verb, default_lr, prepare
@@ -46,11 +45,10 @@ def _compile(args: argparse.Namespace) -> int:
     with script.blamed():
         for _ in range(2):
             compiled(data.x_train[:args.batch], data.t_train[:args.batch])
-    text = compiled.text()
     if args.output == "-":
-        print(text, end="")
+        print(compiled.text(), end="")
     else:
-        Path(args.output).write_text(text, encoding="utf-8")
+        compiled.save(args.output)
         print(args.output)
     if args.report:
         print(compiled.report())

@@ -102,7 +102,7 @@ def _check(args: argparse.Namespace) -> int:
         for row in gradient_check(lambda: loss_of(model, x, t), model.params, STEPS[0]):
             if not row.mean < TOLERANCE:
                 tell(f"{row.name}: {row.mean:.2e} with the step {STEPS[0]:g}; again with {STEPS[1]:g}, in case that "
-                      "reached across a kink")
+                     "reached across a kink")
                 row, = gradient_check(lambda: loss_of(model, x, t), {row.name: model.params[row.name]}, STEPS[1])
             rows.append(row)
     failed = [row.name for row in rows if not row.mean < TOLERANCE]
@@ -165,9 +165,13 @@ def _draw(args: argparse.Namespace) -> int:
     script, _, loss = step_of(args)
     with script.blamed():
         loss.backward()
+    missed = dict.fromkeys(args.collapse or ())
     drawing = draw(loss, show=args.show, backward=False if args.forward_only else None, depth=args.depth,
-                   collapse=_collapse(args), fold_repeats=args.fold_repeats, color_by=args.color_by, theme=args.theme)
+                   collapse=_collapse(args, missed), fold_repeats=args.fold_repeats, color_by=args.color_by,
+                   theme=args.theme)
     drawing.save(args.output)
+    if missed:
+        say(f"no scope's path matches --collapse {' or '.join(missed)}")
     if drawing.scene.note:
         say(drawing.scene.note)
     print(args.output)
@@ -177,12 +181,19 @@ def _draw(args: argparse.Namespace) -> int:
     return 0
 
 
-def _collapse(args: argparse.Namespace) -> Callable[[str], bool] | bool | None:
-    """What the options say of a scope's path: whether it is drawn as one box."""
+def _collapse(args: argparse.Namespace, missed: dict[str, None]) -> Callable[[str], bool] | bool | None:
+    """What the options say of a scope's path: whether it is drawn as one box; ``missed`` keeps what fits no path."""
     if args.no_collapse:
+        missed.clear()
         return False
-    patterns: list[str] = args.collapse or []
-    return (lambda path: any(fnmatchcase(path, pattern) for pattern in patterns)) if patterns else None
+    patterns = tuple(missed)
+
+    def closes(path: str) -> bool:
+        fitting = [pattern for pattern in patterns if fnmatchcase(path, pattern)]
+        for pattern in fitting:
+            missed.pop(pattern, None)
+        return bool(fitting)
+    return closes if patterns else None
 
 
 def _bench(args: argparse.Namespace) -> int:

@@ -124,6 +124,8 @@ def _asked_about(args: argparse.Namespace, model: Any, loss: Any) -> dict[str, A
     from tinygraph.core.node import wrap
 
     weights = dict(model.params)
+    for name, weight in weights.items():
+        weight.name = name  # its path: each layer of a network calls its own W
     known = {node.name: wrap(type(loss), node) for one in graph(loss) for node in one.outputs if node.name} | weights
     for name in args.of:
         if name not in known:
@@ -173,7 +175,8 @@ def _profile(args: argparse.Namespace) -> int:
     from tinygraph.training import loss_of
 
     script, data, model = prepare(args, args.dtype)
-    x, t = data.x_train[:args.batch], data.t_train[:args.batch]
+    # Copies, as a training takes them: of a view all the data set's memory would count.
+    x, t = data.x_train[:args.batch].copy(), data.t_train[:args.batch].copy()
     with script.blamed():
         report = profile(lambda: loss_of(model, x, t), args.rounds)
     answer(report, args.json, args.draw)

@@ -7,7 +7,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygraph.cli.common import add_verb, count, default_lr, load_data, say, seed, warnings_told
+from tinygraph.cli.common import add_verb, count, default_lr, load_data, say, seed
 
 if TYPE_CHECKING:
     from tinygraph.training import Training
@@ -66,7 +66,7 @@ def _train(args: argparse.Namespace) -> int:
     print(f"training {args.script} on {data.name}: {len(data.x_train):,} samples, {len(data.x_test):,} to test on; "
           f"batch {args.batch}, lr {args.lr:g}, seed {args.seed}, {args.dtype}"
           + (", compiled" if args.compile else ""), flush=True)
-    with script.blamed(), warnings_told():
+    with script.blamed():
         training = train(model, data, kind(model.params, args.lr), iters=args.iters, batch_size=args.batch,
                          seed=args.seed, out=args.out, resume=args.resume, facts={"script": script.path.name},
                          report=Progress(), compiled=args.compile)
@@ -94,10 +94,10 @@ def _tell_end(args: argparse.Namespace, training: Training) -> int:
     if training.stopped == "diverged":
         files[0] = Path(args.out) / DIVERGED
         say(f"the loss became {training.curve.losses[-1]} at step {training.step:,}: try a smaller --lr than "
-             f"{args.lr:g}; the weights that gave it are in {files[0]}")
+            f"{args.lr:g}; the weights that gave it are in {files[0]}")
     elif training.stopped == "interrupted":
         say(f"stopped at step {training.step:,} of {args.iters:,}; go on with: "
-             + shlex.join(["tinygraph", "train", args.script, "--resume", str(files[0])]))
+            + shlex.join(["tinygraph", "train", args.script, "--resume", str(files[0])]))
     else:
         print(f"{training.step:,} steps: test accuracy {training.curve.points[-1].test:.4f}")
     for file in files:

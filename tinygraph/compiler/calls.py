@@ -41,6 +41,11 @@ def masked(mask: Any, x: Any) -> Any:
     return np.multiply(x.view(f"i{x.dtype.itemsize}"), mask).view(x.dtype)
 
 
+def one_hot(table: Any, places: Any) -> Any:
+    """``table.take(places, axis=0, mode="clip")`` as a call: a table's row for each place, its last beyond."""
+    return table.take(places, axis=0, mode="clip")
+
+
 STATIC = {np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast, np.common_type,
           np.einsum_path}
 """Functions that ask about shapes and dtypes alone: the same at every call, so answered and not recorded."""

@@ -7,7 +7,7 @@ import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
-from pathlib import Path
+from types import MethodType
 from typing import Any, overload
 
 import numpy as np
@@ -18,7 +18,8 @@ from tinygraph.compiler.recording import LOCK, RECORDING, Recording, is_recordin
 from tinygraph.compiler.report import Report, measured, standalone
 from tinygraph.core.arguments import is_array
 from tinygraph.core.context import GRAD_ENABLED, WATCHES, watching
-from tinygraph.core.errors import TraceError
+from tinygraph.core.errors import ArgumentError, TraceError
+from tinygraph.core.files import write_whole
 from tinygraph.core.messages import here
 from tinygraph.tensors import Tensor
 
@@ -34,6 +35,9 @@ class Compiled:
     """
 
     def __init__(self, function: Callable[..., Any], fallback: bool = False) -> None:
+        if not callable(function):
+            raise ArgumentError(f"compile: what is compiled is a function, a step of a training say, and not "
+                                f"{function!r}{here()}")
         functools.update_wrapper(self, function)
         self.function, self.fallback = function, fallback
         self._name = getattr(function, "__name__", type(function).__name__)
@@ -44,11 +48,18 @@ class Compiled:
         self._said = False
         self._recordings = 0  # since a program last ran, or was dropped for want of room
 
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """The step as a method, where it was defined in a class: its object is one more argument."""
+        return self if instance is None else MethodType(self, instance)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Do what the step does: the first two calls of a signature are recorded, the later ones replayed."""
         if (RECORDING and is_recording()) or (WATCHES and watching() is not None):
             # Inside another recording it is recorded there, and under tg.debug it is looked at as it is.
             return self.function(*args, **kwargs)
+        latest = self._latest_run
+        if latest is not None and not kwargs and latest.takes(args) and latest.fits():
+            return latest.run(args)
         arrays: list[Any] = []
         key = (GRAD_ENABLED.get(), tuple([_flattened(x, arrays) for x in args]),
                _flattened(kwargs, arrays) if kwargs else None)
@@ -58,6 +69,8 @@ class Compiled:
                 if ready is not self._latest_run:
                     self._latest_run = ready
                     self._ready.move_to_end(key)
+                    if not kwargs:
+                        ready.remember(args)
                 return ready.run(arrays)
             if key not in self._eager:
                 return self._record(key, args, kwargs, arrays)
@@ -88,7 +101,7 @@ class Compiled:
         where random numbers are drawn. The checks of values (labels in range) are left out. Raises TraceError before
         the second call, or where the program calls a Python function.
         """
-        Path(path).write_text(self.text(), encoding="utf-8")
+        write_whole(path, self.text().encode())
 
     def text(self) -> str:
         """What `save` writes."""

@@ -76,9 +76,8 @@ class Leaves:
     def _take_over(self) -> None:
         of_array: dict[int, Traced] = {}
         for thing in gc.get_objects():
-            if type(thing) is not Tensor or thing.node.op is not None:
+            if type(thing) is not Tensor or (node := _node(thing)) is None or node.op is not None:
                 continue
-            node = thing.node
             self._handles.append((thing, node))
             if node in self._before or not isinstance(node.value, np.ndarray | np.generic):
                 continue
@@ -188,9 +187,15 @@ class Leaves:
             if type(x) is Traced:
                 if x.trace is self.trace and id(x) not in ours:
                     arrays.append(x)
-            elif type(x) is Tensor and isinstance(x.node.value, Traced) and x.node.value.trace is self.trace:
+            elif type(x) is Tensor and (node := _node(x)) is not None and isinstance(node.value, Traced) \
+                    and node.value.trace is self.trace:
                 tensors.append(x)
         return tensors, arrays
+
+
+def _node(tensor: Tensor) -> Node | None:
+    """A tensor's node, which one that another thread has only begun to make does not have yet."""
+    return getattr(tensor, "node", None)
 
 
 def overlap(a: Any, b: Any) -> bool:

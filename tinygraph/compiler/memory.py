@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.calls import MAYBE_VIEWS, astype, copy, masked
+from tinygraph.compiler.calls import MAYBE_VIEWS, astype, copy, masked, one_hot
 from tinygraph.compiler.plan import Chain, Plan, Step, Value, values_in
 
 WITH_OUT = {np.sum, np.max, np.min, np.mean, np.prod, np.add.reduce, np.multiply.reduce, np.maximum.reduce,
@@ -155,7 +155,7 @@ def takes_out(step: Step) -> bool:
         return function.__name__ in ("random", "standard_normal", "standard_exponential")
     if isinstance(function, np.ufunc):
         return function.nout == 1
-    return function in WITH_OUT or function in (masked, copy, astype) or isinstance(function, Chain)
+    return function in WITH_OUT or function in (masked, one_hot, copy, astype) or isinstance(function, Chain)
 
 
 def is_elementwise(step: Step) -> bool:

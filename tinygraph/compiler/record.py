@@ -241,15 +241,18 @@ class Trace:
         if not all(hasattr(r, "dtype") for r in answers):
             raise self.unreadable(f"np.{function.__name__} answers with a {type(real).__name__}")
 
-    def unreadable(self, how: str) -> TraceError:
+    def unreadable(self, how: str,
+                   remedy: str = "return it and read it outside, or choose with np.where") -> TraceError:
         """The error of a step that reads a value."""
         self._check_open()
-        return TraceError(f"the step reads a value that is computed anew at each call: {how}; return it and read it "
-                         f"outside, or choose with np.where{here()}")
+        return TraceError(f"the step reads a value that is computed anew at each call: {how}; {remedy}{here()}")
 
     def as_array(self, x: Traced) -> Any:
         """What `numpy.asarray` of a traced array gives: to another thread the array itself, here an error."""
         if not self._elsewhere():
+            if x.dtype.kind in "iu":  # as `table[labels]` of an ndarray does
+                raise self.unreadable("it is made a plain array, as the index of one say",
+                                      "to read with it from an array, tg.take(array, index, axis=0) is recorded")
             raise self.unreadable("it is made a plain array, by np.array or by storing it in one")
         return outside(x)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from tinygraph.compiler.blocks import RUNTIME, argument_names, block_function
-from tinygraph.compiler.calls import astype, copy, into, setitem
+from tinygraph.compiler.calls import astype, copy, getitem, into, masked, setitem
 from tinygraph.compiler.memory import LINE, Memory, is_elementwise
-from tinygraph.compiler.plan import Chain, Plan, Step, Value
+from tinygraph.compiler.plan import Chain, Plan, Step, Value, mapped, values_in
 from tinygraph.compiler.program import Line, Program, cost
 from tinygraph.compiler.spelling import Spelling, wish
 
@@ -29,14 +30,18 @@ class _Printer:
         self.spelling = Spelling()
         self.buffers: dict[tuple[int, tuple[int, ...], np.dtype[Any], tuple[int, ...]], str] = {}
         self.chains: list[str] = []
+        # What lies at one place in every call, and the views of it: made once, before the step.
+        self.fixed: dict[Value, str] = {}
+        self.looks: dict[str, str] = {}
 
     def program(self) -> Program:
         for value in (*self.plan.inputs, *self.plan.states):
             self.spelling.name(value, value.name or "x")
         lines: list[Line] = []
         for step in self.steps:
-            *before, text = self._step(step)
-            lines += [*(Line(text, step.why) for text in before), Line(text, step.why, *cost(step))]
+            texts = self._step(step)  # none for a view that is made before the step
+            lines += [Line(text, step.why) for text in texts[:-1]]
+            lines += [Line(text, step.why, *cost(step)) for text in texts[-1:]]
         # Whatever lies in an argument or a state is copied before the first state is written.
         results = [self._returned(value, lines) for value in self.plan.outputs]
         copies = [f"np.copyto({self.spelling.names[state]}, {self._apart(value, lines)})"
@@ -81,7 +86,8 @@ class _Printer:
         return [f"_arena = np.empty({self.memory.size + LINE}, np.uint8)",
                 f"_arena = _arena[-_arena.ctypes.data % {LINE}:]  # from where a line of the cache begins",
                 *(f"{name} = {_array(shape, dtype, order, offset)}"
-                  for (offset, shape, dtype, order), name in self.buffers.items())]
+                  for (offset, shape, dtype, order), name in self.buffers.items()),
+                *(f"{name} = {look}" for look, name in self.looks.items())]
 
     # --- one step -------------------------------------------------------------------------------------------------
 
@@ -98,9 +104,15 @@ class _Printer:
             text = self.spelling.call(step)
             names = [self.spelling.name(v, wish(step)) for v in step.results]
             return [f"{', '.join(names)}, = {text}"]
+        if step.shares in self.fixed and self._is_look(step):
+            self.fixed[step.result] = self.spelling.names[step.result] = self._look(step)
+            return []
         place, name = self._place(step.result), self.spelling.name(step.result, wish(step))
         if place and step.function in (copy, astype):
             return [f"{name} = {place}", f"{name}[...] = {self.spelling.text(step.args[0])}"]
+        if step.function is masked and {step.args[1], step.result} <= self.fixed.keys():
+            mask, bits, out = self.spelling.text(step.args[0]), self._bits(step.args[1]), self._bits(step.result)
+            return [f"{name} = {place}", f"np.multiply({bits}, {mask}, out={out})"]
         return [f"{name} = {self.spelling.call(step, place)}"]
 
     def _blocks(self, step: Step) -> str:
@@ -114,11 +126,41 @@ class _Printer:
     def _place(self, result: Value) -> str:
         """The array that a result is written into, if any."""
         if (operand := self.memory.over.get(result)) is not None:
+            if operand in self.fixed:
+                self.fixed[result] = self.fixed[operand]
             return self.spelling.names[operand]
         if (buffer := self.memory.buffers.get(result)) is None:
             return ""
         key = buffer.offset, buffer.shape, buffer.dtype, buffer.order
-        return self.buffers.setdefault(key, f"_b{len(self.buffers)}")
+        self.fixed[result] = self.buffers.setdefault(key, f"_b{len(self.buffers)}")
+        return self.fixed[result]
+
+    def _is_look(self, step: Step) -> bool:
+        """Whether a call gives a view, wherever its argument lies in the arena."""
+        if any(True for _ in values_in((step.args[1:], step.kwargs))):
+            return False
+        if step.function is np.reshape:
+            assert step.shares is not None
+            return any(name == self.fixed[step.shares] and not order for (*_, order), name in self.buffers.items())
+        return step.function in (getitem, np.swapaxes, np.transpose, np.expand_dims)
+
+    def _look(self, step: Step) -> str:
+        """The name of a view of what is always in one place."""
+        seen: Any = step.shares
+        there = Value(seen.shape, seen.dtype)
+        self.spelling.names[there] = self.fixed[seen]
+        text = self.spelling.call(replace(step, args=mapped(step.args, lambda x: there if x is seen else x)))
+        wished = f"{self.spelling.names[seen]}_{'T' if text.endswith('.T') else 'view'}"
+        return self._named(text, wished)
+
+    def _bits(self, value: Value) -> str:
+        """The name of a view of a value as integers."""
+        return self._named(f"{self.fixed[value]}.view(np.int{8 * value.dtype.itemsize})", f"{self.fixed[value]}_bits")
+
+    def _named(self, look: str, wished: str) -> str:
+        if look not in self.looks:
+            self.looks[look] = self.spelling.name(Value((), np.dtype(bool)), wished.lstrip("_"))
+        return self.looks[look]
 
     def _overwrite(self, step: Step) -> list[str]:
         """A write into a part of an array: into the array itself where nobody needs it as it was."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.calls import astype, copy, getitem, masked
+from tinygraph.compiler.calls import astype, copy, getitem, masked, one_hot
 from tinygraph.compiler.plan import Step, Value, is_uniform
 
 
@@ -100,6 +100,8 @@ class Spelling:
             bits = f"np.int{8 * dtype.itemsize}"
             target = f", out={out}.view({bits})" if out else ""
             return f"np.multiply({x}.view({bits}), {mask}{target}).view(np.{dtype.name})"
+        if function is one_hot:
+            return f"{self.text(first)}.take({self.text(args[1])}, axis=0, mode='clip'{f', out={out}' if out else ''})"
         if function is getitem:
             return f"{self.text(first)}[{self.index(args[1])}]"
         if function is astype:
@@ -153,16 +155,26 @@ def wish(step: Step) -> str:
 
 
 def _is_short(array: Any) -> bool:
-    return array.size <= 16 or (array.dtype.kind in "biuf" and is_uniform(array))
+    return array.size <= 16 or (array.dtype.kind in "biuf" and (is_uniform(array) or _diagonal(array) is not None))
+
+
+def _diagonal(array: Any) -> int | None:
+    """Which diagonal of a matrix, its own or one beside it, is ones where all else is zeros."""
+    for k in (0, -1, 1) if array.ndim == 2 else ():
+        if array.tobytes() == np.eye(len(array), array.shape[1], k, array.dtype).tobytes():
+            return k
+    return None
 
 
 def _spelled(array: Any) -> str:
     array = np.asarray(array)
-    if array.size > 16:
+    if array.size > 4 and array.dtype.kind in "biuf" and is_uniform(array):
         value = re.sub(r"\b(inf|nan)\b", r"np.\1", repr(array.flat[0].item()))
         if (kind := {"0": "zeros", "0.0": "zeros", "1": "ones", "1.0": "ones"}.get(value)) is not None:
             return f"np.{kind}({array.shape}, np.{array.dtype.name})"
         return f"np.full({array.shape}, {value}, np.{array.dtype.name})"
+    if array.size > 4 and array.dtype.kind in "biuf" and (k := _diagonal(array)) is not None:
+        return f"np.eye({array.shape[0]}, {array.shape[1]}, {k}, np.{array.dtype.name})"
     elements = re.sub(r"\b(inf|nan)\b", r"np.\1", repr(array.tolist()))
     shaped = "" if np.shape(array.tolist()) == array.shape else f".reshape({array.shape})"
     return f"np.array({elements}, np.{array.dtype.name}){shaped}"

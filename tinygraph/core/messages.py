@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 _NUMPY = os.path.dirname(np.__file__)  # os.path, since pathlib takes 4 ms to import
-INSIDE = (os.path.dirname(os.path.dirname(__file__)), _NUMPY, os.path.join(os.path.dirname(_NUMPY), "scipy"))
-"""Where code lies that is not the user's: this package, and those whose functions call it back."""
+INSIDE = (os.path.dirname(os.path.dirname(__file__)), _NUMPY, os.path.join(os.path.dirname(_NUMPY), "scipy"),
+          "<frozen ")
+"""Where code lies that is not the user's: this package, those whose functions call it back, Python's own start."""
 
 
 def broadcast_clash(left: Any, right: Any) -> str:

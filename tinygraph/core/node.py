@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygraph.core.arguments import Array, Handle
 from tinygraph.core.context import GRAD_ENABLED, HOOKS, MARKS, WATCHES, enable_grad, watching
-from tinygraph.core.errors import DTypeError, GradientError, TinygraphError
+from tinygraph.core.errors import DTypeError, GradientError, ShapeError, TinygraphError
 from tinygraph.core.messages import INSIDE, here, line_of
 from tinygraph.core.op import EXPLAINED, Op, as_array, pick
 from tinygraph.core.plain import is_matrix, ones
@@ -327,8 +327,18 @@ def _hooked(g: Array, node: Node) -> Array:
     assert node.hooks is not None
     for hook in list(node.hooks.values()):
         changed = hook(_own(g))
-        g = g if changed is None else changed
+        if changed is not None:
+            g = _replaced(g, changed)
     return g
+
+
+def _replaced(g: Array, changed: Any) -> Array:
+    """What a hook gave in the place of a cotangent: an array of the same shape and dtype."""
+    changed = changed if hasattr(changed, "dtype") else np.asarray(changed)
+    if changed.shape != g.shape:
+        raise ShapeError(f"a hook was given a gradient of shape {g.shape} and gave one of shape "
+                         f"{changed.shape}{here()}")
+    return _cast_to(changed, g.dtype)
 
 
 def _hand_to_tuple(parent: Node, index: int, g: Array, pending: dict[Node, Any]) -> Node | None:

@@ -123,6 +123,8 @@ class Op(Card, Generic[P, R]):
         self._before_star = tuple(names)
         names += [self._star] if self._star else []
         names += code.co_varnames[code.co_argcount:named]
+        if len(self._vjp) > len(names):
+            raise TypeError(f"op {self.name}: {len(self._vjp)} rules, and it has the arguments {', '.join(names)}")
         by_name = self._vjp if isinstance(self._vjp, dict) else dict(zip(names, self._vjp, strict=False))
         # The arrays that stand alone come first; those inside the nested argument follow in the order they are found.
         self.inputs = tuple(name for name in by_name if name != nested)
@@ -134,6 +136,8 @@ class Op(Card, Generic[P, R]):
         self._leading = next((i for i, name in enumerate(self.inputs) if names[i] != name), len(self.inputs))
         self._by_name = self.inputs[self._leading:]
         self._wanted = {rule: _keywords(rule) for rule in (*self.rules, self.nested_rule) if rule is not None}
+        if not nested:
+            self._check_rules()
         self._is_ufunc = bool(self.stands_for) and isinstance(self.stands_for[0], np.ufunc)
         plain = len(self.stands_for) == 1 and self._is_ufunc and not self.params
         # A ufunc is called bare: the function around it says what it is and would cost 50 ns a call.
@@ -143,6 +147,17 @@ class Op(Card, Generic[P, R]):
                            or any(self._wanted.values()))
         self.total = self.simple and None not in self.rules
         self._bare = len(self.inputs) if self.simple else -1  # how many arguments are inputs as they stand
+
+    def _check_rules(self) -> None:
+        """Raise where a rule takes another number of arguments by position than it will be given."""
+        given = ("g", "y", *self.inputs)
+        for name, rule in zip(self.inputs, self.rules, strict=True):
+            code: CodeType | None = getattr(rule, "__code__", None)
+            if code is not None and not code.co_flags & inspect.CO_VARARGS:
+                taken = code.co_argcount
+                if not taken - len(rule.__defaults__ or ()) <= len(given) <= taken:  # type: ignore[union-attr]
+                    raise TypeError(f"op {self.name}: its rule for {name} takes {taken} arguments by position, and is "
+                                    f"given {', '.join(given)}; the params that it needs stand after a *")
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run on arrays, or run and record where a Tensor is among the inputs."""

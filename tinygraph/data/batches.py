@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tinygraph.core.errors import ArgumentError, ShapeError, StateError
 
@@ -75,14 +76,14 @@ class Batches:
     def __next__(self) -> tuple[Any, Any]:
         """Draw the next batch; this never ends."""
         if self.replace:
-            rows = self._rng.choice(self.size, self.batch_size)
+            rows = self._rng.integers(self.size, size=self.batch_size)  # what choice draws, in 3 µs for 5
         else:
             place = self.step % self.steps_per_epoch
             if place == 0:
                 self._deal()
             rows = self._order[place * self.batch_size : (place + 1) * self.batch_size]
         self.step += 1
-        return self.x[rows], self.t[rows]
+        return _taken(self.x, rows), _taken(self.t, rows)
 
     @property
     def epoch(self) -> int:
@@ -147,3 +148,8 @@ class Batches:
             "replace": self.replace,
             "drop_last": self.drop_last,
         }
+
+
+def _taken(a: Any, rows: NDArray[Any]) -> Any:
+    """``a[rows]``, by ``take`` where that is a tenth faster; of an array in another order it would copy the whole."""
+    return a.take(rows, 0) if type(a) is np.ndarray and a.flags.c_contiguous else a[rows]

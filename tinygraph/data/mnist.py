@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from tinygraph.core.errors import DataError
+from tinygraph.core.files import write_whole
 from tinygraph.data.arrange import Pairs, arrange, floating
 from tinygraph.data.download import fetch
 from tinygraph.data.idx import idx_header, parse_idx, read_idx
@@ -179,28 +179,10 @@ def _download(cache: Path, name: str, mirrors: Sequence[str], timeout: float, pr
         progress=progress,
     )
     try:
-        _write_whole(cache / f"{name}.gz", data)
+        write_whole(cache / f"{name}.gz", data, lasting=True)
     except OSError as error:
         raise DataError(f"the cache {cache} cannot be written to: {error.strerror or error}") from error
     return array
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a kill at any moment leaves it whole or not there: a temporary file, flushed, renamed."""
-    from tempfile import mkstemp
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, part = mkstemp(dir=path.parent, prefix=".", suffix=".part")
-    try:
-        with open(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(part)
-        raise
 
 
 def _path(folder: Path, name: str) -> Path | None:

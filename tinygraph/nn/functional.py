@@ -5,6 +5,7 @@ Convolution and pooling take PyTorch's (N, C, H, W); a loss takes ``reduction``:
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,18 +15,23 @@ from tinygraph.core.arguments import Array
 from tinygraph.core.errors import ArgumentError, ShapeError
 from tinygraph.core.messages import here
 from tinygraph.core.op import as_array
+from tinygraph.nn.activations import elu, gelu, leaky_relu, silu, softplus
 from tinygraph.ops.conv import conv2d
 from tinygraph.ops.elementwise import relu, sigmoid
+from tinygraph.ops.index import take
 from tinygraph.ops.linalg import affine
-from tinygraph.ops.loss import are_indices, check_labels, one_hot, softmax_with_loss, weighted
+from tinygraph.ops.loss import are_indices, check_labels, softmax_with_loss, weighted
 from tinygraph.ops.loss import log_softmax as _log_softmax
+from tinygraph.ops.loss import one_hot as _rows
 from tinygraph.ops.loss import softmax as _softmax
 from tinygraph.ops.pool import avg_pool2d, max_pool2d
 from tinygraph.ops.transcendental import tanh
 from tinygraph.tensors import Tensor
 
-__all__ = ["affine", "avg_pool2d", "conv2d", "cross_entropy", "dropout", "linear", "log_softmax", "max_pool2d",
-           "mse_loss", "relu", "sigmoid", "softmax", "tanh"]
+__all__ = ["affine", "avg_pool2d", "binary_cross_entropy_with_logits", "conv2d", "cross_entropy", "dropout", "elu",
+           "embedding", "gelu", "l1_loss", "layer_norm", "leaky_relu", "linear", "log_softmax", "max_pool2d",
+           "mse_loss", "one_hot", "relu", "scaled_dot_product_attention", "sigmoid", "silu", "softmax", "softplus",
+           "tanh"]
 
 
 def softmax(input: Array, dim: int = -1) -> Array:
@@ -80,22 +86,143 @@ def dropout(input: Array, p: float = 0.5, training: bool = True) -> Array:
     return input * kept.astype(input.dtype)
 
 
+def embedding(input: Array, weight: Array) -> Array:
+    """The rows of ``weight`` that the integers name: a vector for each word, say.
+
+    input: (...) integers   weight: (n, D)  ->  (..., D)
+
+    >>> embedding(np.array([2, 0]), np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+    array([[5., 6.],
+           [1., 2.]])
+    """
+    return take(weight, input, 0)
+
+
+def one_hot(tensor: Array, num_classes: int) -> Array:
+    """For each integer a row that is 1 at its place and 0 elsewhere; integers, as PyTorch's.
+
+    tensor: (...) in 0..num_classes - 1  ->  (..., num_classes)
+
+    >>> one_hot(np.array([2, 0]), 3)
+    array([[0, 0, 1],
+           [1, 0, 0]])
+    """
+    return np.equal(np.expand_dims(tensor, -1), np.arange(num_classes)).astype(np.int64)
+
+
+def layer_norm(input: Array, normalized_shape: Any, weight: Array | None = None, bias: Array | None = None,
+               eps: float = 1e-5) -> Array:
+    """Each sample brought to mean 0 and variance 1 over its last axes, then scaled by weight and shifted by bias.
+
+    Ba et al., "Layer Normalization" (2016), equation 4.
+
+    Args:
+        input: (..., *normalized_shape).
+        normalized_shape: The sizes of those last axes, or of the last one.
+        weight: Of that shape, or None.
+        bias: Likewise.
+        eps: What is added to the variance.
+
+    Raises ShapeError where the last axes have other sizes.
+
+    >>> layer_norm(np.array([[1.0, 3.0], [5.0, 1.0]]), 2).round(3)
+    array([[-1.,  1.],
+           [ 1., -1.]])
+    """
+    sizes = tuple(normalized_shape) if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+    if np.shape(input)[-len(sizes):] != sizes:
+        raise ShapeError(f"layer_norm: the last axes of {np.shape(input)} are not {sizes}{here()}")
+    axes = tuple(range(-len(sizes), 0))
+    centred = input - np.mean(input, axis=axes, keepdims=True)
+    y = centred / np.sqrt(np.mean(np.square(centred), axis=axes, keepdims=True) + eps)
+    y = y if weight is None else y * weight
+    return y if bias is None else y + bias
+
+
+def scaled_dot_product_attention(query: Array, key: Array, value: Array, attn_mask: Array | None = None,
+                                 dropout_p: float = 0.0, is_causal: bool = False, scale: float | None = None) -> Array:
+    """softmax(query keyᵀ scale) value: for each query a mean of the values, weighted by how its key fits.
+
+    Vaswani et al., "Attention Is All You Need" (2017), equation 1.
+
+    Args:
+        query: (..., L, D).
+        key: (..., S, D).
+        value: (..., S, M).
+        attn_mask: True where a query may look, or what is added to the scores; broadcasts with (..., L, S).
+        dropout_p: The probability that a weight is dropped.
+        is_causal: Let query i look at the first i + 1 keys alone.
+        scale: What the scores are multiplied with; None for 1/√D.
+
+    Returns:
+        (..., L, M).
+
+    >>> x = np.eye(2)
+    >>> scaled_dot_product_attention(x, x, x, is_causal=True).round(3)
+    array([[1.  , 0.  ],
+           [0.33, 0.67]])
+    """
+    scale = 1 / math.sqrt(np.shape(query)[-1]) if scale is None else scale
+    scores = np.matmul(query, np.swapaxes(key, -1, -2)) * scale
+    if is_causal:
+        scores = np.where(np.tri(*np.shape(scores)[-2:]) == 1, scores, -np.inf)
+    if attn_mask is not None:
+        allowed = as_array(attn_mask).dtype.kind == "b"
+        scores = np.where(attn_mask, scores, -np.inf) if allowed else scores + attn_mask
+    return np.matmul(dropout(_softmax(scores), dropout_p), value)
+
+
 def _reduced(losses: Array, reduction: str, name: str) -> Array:
     if reduction not in ("mean", "sum", "none"):
         raise ArgumentError(f"{name}: reduction={reduction!r} is none of 'mean', 'sum', 'none'{here()}")
     return losses if reduction == "none" else np.mean(losses) if reduction == "mean" else np.sum(losses)
 
 
-def mse_loss(input: Array, target: Array, *, reduction: str = "mean") -> Array:
-    """The squared error of each element, or their mean or sum.
+def _check_target(input: Array, target: Array, name: str) -> None:
+    """Raise where the shapes differ, since broadcasting would count elements several times."""
+    if np.shape(input) != np.shape(target):
+        raise ShapeError(f"{name}: {np.shape(input)} and a target of {np.shape(target)} differ{here()}")
 
-    Raises ShapeError where the shapes differ, since broadcasting would count elements several times.
+
+def l1_loss(input: Array, target: Array, *, reduction: str = "mean") -> Array:
+    """The absolute error of each element, or their mean or sum. Raises ShapeError where the shapes differ.
+
+    >>> l1_loss(np.array([1.0, 2.0]), np.array([1.0, 5.0]))
+    np.float64(1.5)
+    """
+    _check_target(input, target, "l1_loss")
+    return _reduced(np.abs(input - target), reduction, "l1_loss")
+
+
+def binary_cross_entropy_with_logits(input: Array, target: Array, weight: Array | None = None, *,
+                                     reduction: str = "mean", pos_weight: Array | None = None) -> Array:
+    """The cross entropy of sigmoid(input) against the probabilities ``target``, without the log of 0.
+
+    Args:
+        input: Logits.
+        target: What each should be, in [0, 1], of the logits' shape.
+        weight: How much each element counts; None for all alike.
+        reduction: "mean", "sum" or "none".
+        pos_weight: How much more a target of 1 counts than one of 0.
+
+    Raises ShapeError where the shapes differ.
+
+    >>> binary_cross_entropy_with_logits(np.array([0.0, 1000.0]), np.array([1.0, 1.0])).round(3)
+    np.float64(0.347)
+    """
+    _check_target(input, target, "binary_cross_entropy_with_logits")
+    of_one = softplus(-input) if pos_weight is None else softplus(-input) * pos_weight
+    losses = target * of_one + (1 - target) * softplus(input)
+    return _reduced(losses if weight is None else losses * weight, reduction, "binary_cross_entropy_with_logits")
+
+
+def mse_loss(input: Array, target: Array, *, reduction: str = "mean") -> Array:
+    """The squared error of each element, or their mean or sum. Raises ShapeError where the shapes differ.
 
     >>> mse_loss(np.array([1.0, 2.0]), np.array([1.0, 5.0]))
     np.float64(4.5)
     """
-    if np.shape(input) != np.shape(target):
-        raise ShapeError(f"mse_loss: {np.shape(input)} and a target of {np.shape(target)} differ{here()}")
+    _check_target(input, target, "mse_loss")
     return _reduced(np.square(input - target), reduction, "mse_loss")
 
 
@@ -145,7 +272,7 @@ def cross_entropy(input: Array, target: Array, weight: Array | None = None, *, i
         target = np.where(kept, target, 0)
         kept = np.reshape(kept, np.shape(input)[:-1])
     _checked(input, target)
-    rows = one_hot(input, target)
+    rows = _rows(input, target)
     if weight is not None and np.shape(weight) != np.shape(input)[-1:]:
         raise ShapeError(f"cross_entropy: weight {np.shape(weight)} for logits {np.shape(input)}: give one a class, "
                          f"{np.shape(input)[-1:]}{here()}")

@@ -92,6 +92,8 @@ class Module:
     def tensors(self) -> dict[str, Tensor]:
         """Every Tensor in it by its path, weights and others; one that is held twice comes once.
 
+        Raises ArgumentError where two of them have the same path.
+
         >>> import tinygraph as tg
         >>> list(tg.nn.Affine(2, 2).tensors())
         ['W', 'b']
@@ -101,7 +103,12 @@ class Module:
             for key, part in module._held():
                 if isinstance(part, Tensor):
                     found.setdefault(id(part.node), (_joined(path, key), part))
-        return dict(found.values())
+        named = dict(found.values())
+        if len(named) < len(found):  # as with two dicts that have a key in common
+            twice = next(path for path, t in found.values() if named[path] is not t)
+            raise ArgumentError(f"{type(self).__name__}: two of its tensors are called {twice!r}; give their "
+                                f"attributes, or the keys of dicts, other names{here()}")
+        return named
 
     @property
     def weights(self) -> dict[str, Tensor]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygraph.core.arguments import Array, Handle, is_array
 from tinygraph.core.context import no_grad
-from tinygraph.core.errors import ArgumentError, GradientError, UnsupportedError
+from tinygraph.core.errors import ArgumentError, GradientError, TraceError, UnsupportedError
 from tinygraph.core.messages import describe, here
 from tinygraph.core.node import Node
 from tinygraph.core.op import Op, as_array
@@ -393,6 +393,9 @@ def _is_weight(value: Any) -> bool:
 
 def _own(x: Any) -> Any:
     """A copy for the layer to keep and to write into."""
+    if hasattr(x, "call_opaque"):  # a recording's
+        raise TraceError("a layer from wrap_layer is code that looks at numbers and keeps what it computed, which no "
+                         "program can: write it in ops, or run the step as it is")
     return x.copy(order="K") if isinstance(x, np.ndarray) else np.array(x) if is_array(x) else x
 
 

@@ -11,12 +11,13 @@ from tinygraph.core.kinds import constant
 
 __all__ = ["all", "allclose", "any", "argmax", "argmin", "argsort", "around", "array_equal", "array_equiv",
            "bitwise_and", "bitwise_count", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
-           "bitwise_right_shift", "bitwise_xor", "ceil", "count_nonzero", "empty_like", "equal", "fix", "floor", "gcd",
-           "greater", "greater_equal", "invert", "isclose", "iscomplex", "iscomplexobj", "isfinite", "isinf", "isnan",
-           "isneginf", "isposinf", "isreal", "isrealobj", "lcm", "left_shift", "less", "less_equal", "logical_and",
-           "logical_not", "logical_or", "logical_xor", "nanargmax", "nanargmin", "ndim", "nextafter", "nonzero",
-           "not_equal", "ones_like", "result_type", "right_shift", "rint", "round", "searchsorted", "shape", "signbit",
-           "size", "spacing", "trunc", "zeros_like"]
+           "bitwise_right_shift", "bitwise_xor", "ceil", "count_nonzero", "diag_indices_from", "empty_like", "equal",
+           "fix", "floor", "gcd", "greater", "greater_equal", "invert", "isclose", "iscomplex", "iscomplexobj",
+           "isfinite", "isinf", "isnan", "isneginf", "isposinf", "isreal", "isrealobj", "lcm", "left_shift", "less",
+           "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "nanargmax", "nanargmin", "ndim",
+           "nextafter", "nonzero", "not_equal", "ones_like", "result_type", "right_shift", "rint", "round",
+           "searchsorted", "shape", "signbit", "size", "spacing", "tril_indices_from", "triu_indices_from", "trunc",
+           "zeros_like"]
 
 equal = constant(np.equal, "Whether a and b are equal, elementwise.")
 not_equal = constant(np.not_equal, "Whether a and b differ, elementwise.")
@@ -85,6 +86,10 @@ size = constant(np.size, "The number of elements, or the size of an axis.")
 result_type = constant(np.result_type, "The dtype that NumPy's promotion gives for these operands.")
 iscomplexobj = constant(np.iscomplexobj, "Whether the dtype is complex.")
 isrealobj = constant(np.isrealobj, "Whether the dtype is not complex.")
+
+diag_indices_from = constant(np.diag_indices_from, "The places on the diagonal of an array, one array an axis.")
+tril_indices_from = constant(np.tril_indices_from, "The places on and below a diagonal of a matrix.")
+triu_indices_from = constant(np.triu_indices_from, "The places on and above a diagonal of a matrix.")
 
 # NumPy's other names.
 bitwise_not = bitwise_invert = invert

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygraph.core.arguments import Array, Handle, is_array
-from tinygraph.core.errors import DTypeError
+from tinygraph.core.errors import DTypeError, TraceError
 from tinygraph.core.kinds import composed
 from tinygraph.core.op import as_array, op
 
@@ -30,6 +30,13 @@ def _in_order(index: Any) -> Any:
     return np.copy(index, "C") if is_array(index) and index.shape else index
 
 
+def _beside(x: Array, index: Any) -> Array:
+    """A plain array as one of the kind of those in its index, which refuse to be read as plain ones: a recording's."""
+    parts = index if isinstance(index, tuple) else (index,)
+    kind = next((part for part in parts if is_array(part) and not isinstance(part, np.ndarray)), x)
+    return np.asarray(x, like=kind) if type(x) is np.ndarray else x
+
+
 def _scattered(g: Array, y: Array, x: Array, *_: Array, index: Any) -> Array:
     return scatter_add(g, index, np.shape(x))
 
@@ -41,7 +48,10 @@ def getitem(x: Array, index: Any) -> Array:
     >>> getitem(np.array([1.0, 2.0, 3.0]), [0, 0, 2])
     array([1., 1., 3.])
     """
-    return x[index]
+    try:
+        return x[index]
+    except TraceError:
+        return _beside(x, index)[index]
 
 
 @op(symbol="scatter", nested="index", tex=("g[i]",), vjp={"v": lambda g, y, v, *_, index: g[index], "index": None})
@@ -113,7 +123,10 @@ def take(a: Array, indices: Array, axis: int | None = None, out: None = None, mo
     >>> take(np.array([1.0, 2.0, 3.0]), [0, 0, 2])
     array([1., 1., 3.])
     """
-    return np.take(a, indices, axis, mode=mode)
+    try:
+        return np.take(a, indices, axis, mode=mode)
+    except TraceError:
+        return np.take(_beside(a, indices), indices, axis, mode=mode)
 
 
 def _along(shape: tuple[int, ...], indices: Array, axis: int) -> tuple[Array, ...]:

@@ -20,12 +20,20 @@ def turned(a: Array) -> Array:
     return a.T if type(a) is np.ndarray and a.ndim == 2 else np.swapaxes(a, -1, -2)
 
 
+TALL = 1000
+"""From how many rows a matrix of doubles counts as tall."""
+
+
 def product(a: Array, b: Array) -> Array:
     """np.matmul; of two plain matrices their dot, which calls the same BLAS without looking for loops (0.6 µs).
 
-    Where the inner axis is 1, matmul leaves BLAS and takes eight times as long.
+    Where the inner axis is 1, matmul leaves BLAS and takes eight times as long. In doubles, a tall matrix times a
+    narrow one is worked out the other way round: with OpenBLAS's kernels for AVX-512 60,000 rows of 784 times 50 take
+    64 ms in place of 97, and with its others the same either way.
     """
     if type(a) is np.ndarray and type(b) is np.ndarray and a.ndim == 2 and b.ndim == 2:
+        if len(a) >= TALL and a.dtype.char == "d" and a.flags.c_contiguous and 4 * b.shape[1] <= len(a):
+            return b.T.dot(a.T).T
         return a.dot(b)
     return np.matmul(a, b)
 

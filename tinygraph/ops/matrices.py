@@ -11,7 +11,8 @@ from tinygraph.core.kinds import composed
 from tinygraph.core.op import as_array, op
 from tinygraph.ops.index import scatter_add
 
-__all__ = ["corrcoef", "cov", "cross", "diag", "diagflat", "diagonal", "kron", "trace", "tril", "triu", "vander"]
+__all__ = ["corrcoef", "cov", "cross", "diag", "diagflat", "diagonal", "kron", "polyval", "trace", "tril", "triu",
+           "vander"]
 
 
 def _on_diagonal(g: Array, shape: tuple[int, ...], offset: int, axis1: int, axis2: int) -> Array:
@@ -151,6 +152,20 @@ def vander(x: Array, N: int | None = None, increasing: bool = False) -> Array:
     N = np.size(x) if N is None else N
     powers = np.arange(N, like=x) if increasing else np.arange(N - 1, -1, -1, like=x)
     return np.power(np.reshape(x, (-1, 1)), powers)
+
+
+@composed(numpy=np.polyval)
+def polyval(p: Array, x: Array) -> Array:
+    """The polynomial with coefficients ``p``, that of the highest power first, at x, elementwise: by Horner's rule.
+
+    >>> polyval(np.array([1.0, 0.0, -2.0]), np.array([2.0, 3.0]))
+    array([2., 7.])
+    """
+    p, x = as_array(p), as_array(x)
+    y = np.zeros_like(x)
+    for i in range(np.shape(p)[0]):
+        y = y * x + p[i]
+    return y
 
 
 def _variables(m: Array, rowvar: bool, dtype: Any) -> Array:

@@ -13,7 +13,7 @@ from tinygraph.core.errors import UnsupportedError
 from tinygraph.core.kinds import composed
 from tinygraph.core.messages import here
 from tinygraph.core.op import as_array, op
-from tinygraph.ops.index import scatter_add
+from tinygraph.ops.index import scatter_add, take
 
 __all__ = ["diff", "ediff1d", "gradient", "interp", "unwrap"]
 
@@ -169,17 +169,17 @@ class _Pieces:
         if period is not None:
             x, turned = np.remainder(x, period), np.remainder(xp, period)
             self.order = np.argsort(turned)
-            xp, fp = np.take(turned, self.order), np.take(fp, self.order)
+            xp, fp = take(turned, self.order), take(fp, self.order)
             xp = np.concatenate([xp[-1:] - period, xp, xp[:1] + period])
             fp = np.concatenate([fp[-1:], fp, fp[:1]])
         self.n = n = np.shape(xp)[0]
         self.j = np.clip(np.searchsorted(xp, x, side="right") - 1, 0, max(n - 2, 0))
         self.next = np.minimum(self.j + 1, n - 1)
-        start = np.take(xp, self.j)
-        width = np.take(xp, self.next) - start if n > 1 else 1.0
+        start = take(xp, self.j)
+        width = take(xp, self.next) - start if n > 1 else 1.0
         self.below, self.above = np.less(x, xp[0]), np.greater(x, xp[-1])
         self.t = np.clip((x - start) / width, 0, 1)
-        self.slope = np.where(self.below | self.above, 0, (np.take(fp, self.next) - np.take(fp, self.j)) / width)
+        self.slope = np.where(self.below | self.above, 0, (take(fp, self.next) - take(fp, self.j)) / width)
 
     def spread(self, at_start: Array, at_end: Array) -> Array:
         """What falls to the two knots of each piece, added up for each knot as it was given."""
@@ -189,7 +189,7 @@ class _Pieces:
             return c
         n = self.n - 2
         c = c[1:-1] + scatter_add(c[:1], slice(n - 1, n), (n,)) + scatter_add(c[-1:], slice(0, 1), (n,))
-        return np.take(c, np.argsort(self.order))
+        return take(c, np.argsort(self.order))
 
 
 def _interp_dx(g: Array, y: Array, x: Array, xp: Array, fp: Array, *ends: Any, period: Any) -> Array:

@@ -96,6 +96,8 @@ class Optimizer:
     settings: ClassVar[tuple[str, ...]] = ("lr",)
 
     def __init__(self, weights: Weights, lr: float) -> None:
+        if isinstance(weights, Tensor):
+            raise ArgumentError("the weights are a dict or a list, and this is one tensor: give [it]")
         named = weights if isinstance(weights, Mapping) else {str(i): w for i, w in enumerate(weights)}
         self.weights: dict[str, Tensor] = dict(named)
         for name, weight in self.weights.items():

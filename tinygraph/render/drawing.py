@@ -5,9 +5,8 @@ from __future__ import annotations
 import functools
 import gc
 import os
-import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from tinygraph.analysis import Graph, graph
 from tinygraph.core.arguments import Array, Handle
 from tinygraph.core.context import HOOKS
 from tinygraph.core.errors import ArgumentError, MissingDependencyError
+from tinygraph.core.files import write_whole
 from tinygraph.core.messages import here
 from tinygraph.render import exports, html, mermaid  # noqa: F401 - their formats register themselves
 from tinygraph.render.build import Origin, picture
@@ -67,18 +67,7 @@ class Drawing:
         ...     print(path.read_text()[:9])
         digraph G
         """
-        target = Path(path)
-        content = self.render(target.suffix)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target = Path(os.path.realpath(target))  # a link stays a link
-        part = target.with_name(f".{secrets.token_hex(8)}.part")
-        try:
-            part.write_bytes(content)
-            os.replace(part, target)
-        except BaseException:
-            with suppress(OSError):
-                part.unlink()
-            raise
+        write_whole(path, self.render(Path(path).suffix))
 
     def render(self, ending: str) -> bytes:
         """The content of a file with this ending, which `save` writes; it raises what `save` raises.

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.core.errors import ArgumentError, GradientError, TinygraphError
+from tinygraph.core.messages import describe
 from tinygraph.core.op import Op, find
 from tinygraph.testing.properties import PROPERTIES, WITHOUT_A_RULE
 from tinygraph.testing.standin import StandIn
@@ -57,6 +58,10 @@ def check_op(op: Op[..., Any] | str, cases: Iterable[Case]) -> Report:
     """
     op = find(op) if isinstance(op, str) else op
     cases = list(cases)
+    given: list[Any] = [*cases]
+    for case in given:
+        if not isinstance(case, Case):
+            raise ArgumentError(f"check_op: a case is a tinygraph.testing.Case(x, ...), and not {describe(case)}")
     if not cases:
         raise TinygraphError(f"check_op: {op.name} needs at least one case")
     if any(isinstance(f, np.ufunc) and f.signature is None for f in op.numpy) and all(a.size for a in cases[0].arrays):

@@ -197,7 +197,7 @@ class Trial:
                                      got.shape)
             at = f" at {tuple(map(int, place))}" if place else ""
             raise Failed(f"{what}{at}: {got[place]:.12g}, and {wanted[place]:.12g} is right; they differ by "
-                          f"{error:.2g} of the scale, {tolerance:.0e} is allowed")
+                         f"{error:.2g} of the scale, {tolerance:.0e} is allowed")
 
     def named(self, i: int) -> str:
         """Which input the array number ``i`` is, for a message."""

@@ -193,7 +193,8 @@ def train(model: Any, data: Dataset, optimizer: Optimizer, *, iters: int = 10_00
     resume: a checkpoint to go on from, to the result of a training that never stopped, bit for bit. report: what hears
     of progress. The others are those of `Training`.
 
-    Raises StateError where the checkpoint cannot be read, or is not of such a training, or of more steps than iters.
+    Raises StateError where the checkpoint cannot be read, or is not of such a training, or of more steps than iters;
+    and at once where nothing can be written to ``out``.
 
     >>> import tinygraph as tg
     >>> from tinygraph.data import load
@@ -218,7 +219,7 @@ def train(model: Any, data: Dataset, optimizer: Optimizer, *, iters: int = 10_00
         if training.step > iters:
             raise StateError(f"{resume} is at step {training.step} already, and iters is {iters}")
     report = report or Report()
-    folder = None if out is None else Path(out)
+    folder = None if out is None else _writable(Path(out))  # before the work, and not after it
     report.begin(training)
     try:
         with Interruption() as interruption:
@@ -230,6 +231,17 @@ def train(model: Any, data: Dataset, optimizer: Optimizer, *, iters: int = 10_00
     finally:
         report.end()
     return training
+
+
+def _writable(folder: Path) -> Path:
+    """The folder, made where it is missing; raises StateError where no files can be written into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(f"the folder {folder} cannot be made: {error.strerror or error}") from error
+    if not os.access(folder, os.W_OK):
+        raise StateError(f"the folder {folder} cannot be written to")
+    return folder
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -136,7 +136,11 @@ def accuracy_of(model: Any, x: Any, t: Any) -> float:
                 total += float(model.accuracy(x[rows], t[rows])) * len(x[rows])
             else:
                 y = model.predict(x[rows])
-                answers = np.argmax(y.data if isinstance(y, Tensor) else y, axis=-1)
+                y = y.data if isinstance(y, Tensor) else y
+                if len(shape := np.shape(y)) != 2 or shape[0] != len(t[rows]):
+                    raise ScriptError(f"the model's predict(x) should give the classes' scores, one row a sample, "
+                                      f"({len(t[rows])}, classes), and gives {shape or type(y).__name__}")
+                answers = np.argmax(y, axis=-1)
                 total += int(np.sum(answers == (t[rows] if t.ndim == 1 else np.argmax(t[rows], axis=-1))))
     return total / len(x)
 

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tinygraph.core import files
 from tinygraph.core.arguments import is_array
 from tinygraph.core.errors import StateError
 from tinygraph.tensors import Tensor
@@ -109,39 +107,14 @@ def load_state(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def write_whole(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file so that a kill at any moment leaves the old one or the new one, whole; make its folder if need be.
+    """Write a file of a training whole or not at all, to outlast a power cut; make its folder if need be.
 
     Raises StateError where it cannot be written.
     """
-    path = Path(os.path.realpath(path))  # a link stays a link, and what it points to is replaced
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with open(part, "xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(part, path)
-        except BaseException:
-            with suppress(OSError):
-                part.unlink()
-            raise
-        _sync_folder(path.parent)
+        files.write_whole(path, data, lasting=True)
     except OSError as error:
-        raise StateError(f"{path} cannot be written: {error.strerror or error}") from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the rename itself outlast a power cut, where the system can."""
-    if os.name != "posix":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # some network file systems do not sync folders
-            os.fsync(handle)
-    finally:
-        os.close(handle)
+        raise StateError(f"{error.filename} cannot be written: {error.strerror}") from error
 
 
 def _take_apart(value: Any, place: Place, arrays: dict[Place, np.ndarray[Any, Any]]) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygraph.core.arguments import Array
-from tinygraph.core.errors import GradientError
+from tinygraph.core.errors import ArgumentError, GradientError
 from tinygraph.core.messages import here
 from tinygraph.tensors import Tensor
 from tinygraph.transforms.trace import Argnums, Traced, bare, positions, presented, told
@@ -56,6 +56,10 @@ def value_and_grad(function: Callable[..., Any], argnums: Argnums = 0, has_aux: 
     >>> value_and_grad(lambda x: (x ** 2).sum())(np.array([1.0, 2.0]))
     (np.float64(5.0), array([2., 4.]))
     """
+    if not callable(function):
+        raise ArgumentError(f"grad: what is differentiated is a function, and not {told(function)}; the gradients of a "
+                            f"tensor come from its backward(){here()}")
+
     @functools.wraps(function)
     def differentiated(*args: Any, **kwargs: Any) -> tuple[Any, Any]:
         traced = Traced(function, args, kwargs, positions(argnums, args), has_aux)

@@ -15,6 +15,7 @@ from tinygraph.ask.derive.tex import escaped, mathml, parse, plain
 from tinygraph.ask.report import Report, asked
 from tinygraph.core.arguments import Handle
 from tinygraph.core.errors import ArgumentError, GradientError
+from tinygraph.core.files import write_whole
 from tinygraph.core.messages import here
 
 STYLE = ("body{font:1rem/1.6 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;"
@@ -151,8 +152,7 @@ class Derivation(Report):
         forms = {".tex": self.latex, ".md": self.markdown, ".html": page, ".txt": f"{self}\n"}
         if target.suffix.lower() not in forms:
             raise ArgumentError(f"derive: {target.name!r} should end in .tex, .md, .html or .txt{here()}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(forms[target.suffix.lower()], encoding="utf-8")
+        write_whole(target, forms[target.suffix.lower()].encode())
 
 
 def derive(loss: Handle | Graph, numbers: bool = False, language: str = "en") -> Derivation:

@@ -16,6 +16,7 @@ from tinygraph.ask.profile.memory import Moment, live_memory
 from tinygraph.ask.report import Report, asked
 from tinygraph.core.arguments import Array, Handle
 from tinygraph.core.errors import ArgumentError, UnsupportedError
+from tinygraph.core.files import write_whole
 from tinygraph.core.messages import here
 
 ROWS = 30
@@ -124,8 +125,7 @@ class Profile(Report):
         else:
             raise ArgumentError(f"profile: {target.name!r} should end in .json for a trace, or in .svg, .png or .pdf "
                                 f"for a picture{here()}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
+        write_whole(target, content)
 
 
 def profile(step: Handle | Graph | Callable[[], Any], rounds: int = 5, *, seed: Array | None = None,

@@ -38,6 +38,26 @@ def substituted(step: Step, new: dict[Value, Value]) -> Step:
                    replaces=change(step.replaces), shares=change(step.shares))
 
 
+def in_order(steps: list[Step]) -> list[Step]:
+    """The steps, each after those that make what it looks at, and otherwise as they stand."""
+    made = {value: step for step in steps for value in step.results}
+    done: set[int] = set()
+    ordered = []
+    for step in steps:
+        waiting = [step]
+        while waiting:
+            first = waiting[-1]
+            before = [made[v] for v in first.reads if v in made and id(made[v]) not in done]
+            if before:
+                waiting += before[::-1]
+                continue
+            waiting.pop()
+            if id(first) not in done:
+                done.add(id(first))
+                ordered.append(first)
+    return ordered
+
+
 def makers(plan: Plan) -> dict[Value, Step]:
     """The step that assigns each Value."""
     return {step.result: step for step in plan.steps if isinstance(step.result, Value)}

@@ -103,6 +103,9 @@ function array(of) {
   if (of.data) {
     if (of.data.length === 0) return make("span", { class: "summary" }, say("empty"));
     const width = of.shape.length ? Math.max(1, of.shape[of.shape.length - 1]) : 1;
+    if (width > UNBROKEN && of.data.length === width && of.data.every((x) => x === of.data[0])) { // a bias at first
+      return make("span", { class: "summary" }, `${say("elements", { n: width })} · ${say("alike", { x: brief(of.data[0]) })}`);
+    }
     const rows = [];
     for (let i = 0; i < of.data.length; i += width) {
       rows.push(make("tr", {}, of.data.slice(i, i + width).map(cell)));

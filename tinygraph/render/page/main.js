@@ -13,7 +13,8 @@ function goTo(step, speaks = true) {
   emphasise(steps[current]);
   explain(current);
   const [kind, id] = steps[current];
-  if (kind !== "inputs") bringIntoSight(ringed(nodes[id ?? root.node]));
+  // What is given stands where the first op does: a corner of a large figure may be empty.
+  bringIntoSight(ringed(nodes[(kind === "inputs" ? steps[Math.min(1, LAST)][1] : id) ?? root.node]));
   slider.value = current;
   $("count").textContent = say("count", { i: current, n: LAST });
   slider.setAttribute("aria-valuetext", stepPanel.querySelector(".kind").textContent);
