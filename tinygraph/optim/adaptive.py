@@ -108,7 +108,7 @@ class RMSprop(Optimizer):
             velocity *= self.momentum
             velocity += g
             g = velocity
-        weight.data -= self.lr * g
+        weight.data -= self.scaled(g)
 
 
 @register("adam")

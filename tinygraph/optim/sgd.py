@@ -73,7 +73,7 @@ class SGD(Optimizer):
             else:
                 g = velocity
         array = weight.data  # `weight.data -= ...` would go through the setter as well, for 0.2 µs a weight
-        array -= self.lr * g
+        array -= self.scaled(g)
 
 
 @register("momentum")
