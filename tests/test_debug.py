@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import gc
 import re
 import sys
 import threading
@@ -666,3 +667,12 @@ def test_every_op_of_the_suite_passes():
                         y.backward(np.ones(y.shape, y.dtype))
                         ran += 1
     assert ran > 1000
+
+
+def test_an_op_that_is_stopped_leaves_no_tensor_half_made():
+    """As a recording, which looks at every tensor there is, would find it in the error's traceback."""
+    x = tg.tensor([np.inf], requires_grad=True)
+    for use in (lambda: x - x, lambda: tg.sin(x)):
+        with pytest.raises(tg.DebugError) as caught, np.errstate(invalid="ignore"), tg.debug():
+            use()
+        assert all(hasattr(thing, "node") for thing in gc.get_objects() if type(thing) is tg.Tensor), caught
