@@ -53,13 +53,14 @@ def operator(op: Op[..., Any], swapped: bool = False) -> Callable[[Any, Any], An
         except EXPLAINED as error:
             raise failed(op.explain(error, (left, right), {}), op, (x, y)) from error
         requires_grad = requires_grad and recorded and GRAD_ENABLED.get()
-        result = _new(kind)
         if requires_grad:
-            result.node = inner(op, (x, y), None, value)
+            node = inner(op, (x, y), None, value)
         else:
-            result.node = leaf(value)
+            node = leaf(value)
             if WATCHES and (watch := watching()) is not None:
                 watch.computed(op, (x, y), value)
+        result = _new(kind)
+        result.node = node
         return result
     return method
 

@@ -20,6 +20,7 @@ from tinygraph.core.context import GRAD_ENABLED, HOOKS, MARKS, WATCHES, enable_g
 from tinygraph.core.errors import DTypeError, GradientError, ShapeError, TinygraphError
 from tinygraph.core.messages import INSIDE, here, line_of
 from tinygraph.core.op import EXPLAINED, Op, as_array, pick
+from tinygraph.core.plain import is_matrix, ones
 
 SERIAL = count()
 
@@ -150,12 +151,9 @@ def record(handle: Handle, op: Op[..., Any], inputs: tuple[Any, ...], params: di
             watch.computed(op, tuple(parents), value)
         return _without_past(kind, op.present(value))
     if simple or not op.outputs:
-        result = _new(kind)
-        if simple or value.dtype.kind in "fc":
-            result.node = inner(op, tuple(parents), params, value, 3)
-        else:  # rounded to integers, say: a constant
-            result.node = leaf(value)
-        return result
+        rounded = not simple and value.dtype.kind not in "fc"  # to integers, say: a constant
+        node = leaf(value) if rounded else inner(op, tuple(parents), params, value, 3)
+        return wrap(kind, node)
     made = inner(op, tuple(parents), params, value, 3)
     handles = []
     for i, v in enumerate(value[:op.outputs - op.hidden]):
@@ -428,8 +426,10 @@ def _handles(node: Node, kind: type[Handle]) -> tuple[Any, ...]:
 
 def _sum_to(c: Array, shape: tuple[int, ...], op: Op[..., Any], position: int) -> Array:
     """Undo a broadcast: add up what one element was copied to."""
+    if is_matrix(c, "f") and c.shape[1:] == shape:  # a bias, say; float64 is added up as a hand-written np.sum does it
+        return ones(len(c), c.dtype).dot(c)
     extra = len(c.shape) - len(shape)
-    if type(c) is np.ndarray and c.shape[extra:] == shape:  # a bias, say; np.sum comes to the same after 1 µs
+    if type(c) is np.ndarray and c.shape[extra:] == shape:  # np.sum comes to the same after 1 µs
         return np.add.reduce(c, tuple(range(extra)))
     stretched = [axis + extra for axis, size in enumerate(shape) if size == 1 and c.shape[axis + extra] != 1]
     if extra < 0 or any(n not in (1, m) for n, m in zip(shape, c.shape[extra:], strict=True)):

@@ -293,6 +293,8 @@ def sigmoid(x: Array) -> Array:
 BITS = {np.dtype(f"f{size}"): np.dtype(f"i{size}") for size in (2, 4, 8)}
 """Integers as wide as a float."""
 
+_ZEROS = {dtype: np.zeros((), dtype) for dtype in BITS}
+
 
 def masked(mask: Array, g: Array) -> Array:
     """np.where(mask, g, 0), bit for bit, and up to twenty times as fast on plain arrays.
@@ -301,18 +303,23 @@ def masked(mask: Array, g: Array) -> Array:
     or zero as an integer, are itself or 0.0.
     """
     if type(g) is np.ndarray and (bits := BITS.get(g.dtype)) is not None:
-        return np.multiply(g.view(bits), mask).view(g.dtype)
+        return np.multiply(g.view(bits), mask.astype(bits)).view(g.dtype)  # of one dtype, which saves 0.2 µs
     return np.where(mask, g, 0)
 
 
-@op(symbol="ReLU", flops=_size, tex=(r"g \odot [X > 0]",), vjp=(lambda g, y, x: masked(x > 0, g),))
+def _zero(x: Array) -> Array:
+    """0 for what is computed with x: of a plain array's own dtype, which NumPy need not convert (0.2 µs)."""
+    return _ZEROS.get(x.dtype, 0) if type(x) is np.ndarray else 0
+
+
+@op(symbol="ReLU", flops=_size, tex=(r"g \odot [X > 0]",), vjp=(lambda g, y, x: masked(x > _zero(x), g),))
 def relu(x: Array) -> Array:
     """Rectified linear unit, elementwise: max(x, 0); its derivative at 0 is 0. PyTorch's relu.
 
     >>> relu(np.array([-1.0, 0.0, 2.0]))
     array([0., 0., 2.])
     """
-    return np.maximum(x, 0)
+    return np.maximum(x, _zero(x))
 
 
 @composed(numpy=np.divmod)

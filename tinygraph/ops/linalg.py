@@ -25,7 +25,7 @@ TALL = 1000
 
 
 def product(a: Array, b: Array) -> Array:
-    """np.matmul; of two plain matrices np.dot, which calls the same BLAS without looking for loops (0.4 µs).
+    """np.matmul; of two plain matrices their dot, which calls the same BLAS without looking for loops (0.6 µs).
 
     Where the inner axis is 1, matmul leaves BLAS and takes eight times as long. In doubles, a tall matrix times a
     narrow one is worked out the other way round: with OpenBLAS's kernels for AVX-512 60,000 rows of 784 times 50 take
@@ -33,8 +33,8 @@ def product(a: Array, b: Array) -> Array:
     """
     if type(a) is np.ndarray and type(b) is np.ndarray and a.ndim == 2 and b.ndim == 2:
         if len(a) >= TALL and a.dtype.char == "d" and a.flags.c_contiguous and 4 * b.shape[1] <= len(a):
-            return np.dot(b.T, a.T).T
-        return np.dot(a, b)
+            return b.T.dot(a.T).T
+        return a.dot(b)
     return np.matmul(a, b)
 
 
