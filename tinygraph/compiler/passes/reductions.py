@@ -62,7 +62,7 @@ def row_sums(plan: Plan) -> Plan:
     steps: list[Step] = []
 
     def one(*shape: int, dtype: np.dtype[Any]) -> Value:
-        return ones.setdefault((shape, dtype), Value(shape, dtype, constant=np.ones(shape, dtype)))
+        return ones.setdefault((shape, dtype), Value(shape, dtype, "ones", np.ones(shape, dtype)))
 
     spread, compared = _spread(plan), _compared(plan)
     for step in plan.steps:
@@ -126,7 +126,7 @@ def totals(plan: Plan) -> Plan:
                 last = users[last.result][0]
                 scale *= factor
                 scaled.add(id(last))
-            weights = Value(x.shape, x.dtype, constant=np.full(x.shape, scale, x.dtype))
+            weights = Value(x.shape, x.dtype, "ones" if scale == 1 else "scales", np.full(x.shape, scale, x.dtype))
             steps.append(Step(np.vdot, (x, weights), {}, last.result, step.why))
         elif id(step) not in scaled:
             steps.append(step)
@@ -172,7 +172,7 @@ def row_maxima(plan: Plan) -> Plan:
             steps.append(Step(find, (x, 1), {}, columns, step.why))
             if x.shape[0] > 1:
                 places = Value(columns.shape, columns.dtype)
-                starts = Value(columns.shape, columns.dtype, constant=np.arange(0, _size(x), x.shape[1]))
+                starts = Value(columns.shape, columns.dtype, "starts", np.arange(0, _size(x), x.shape[1]))
                 steps.append(Step(np.add, (columns, starts), {}, places, step.why))
             last = Step(taken, (x, places), {}, step.result, step.why)
         else:
