@@ -212,8 +212,12 @@ def test_the_sum_or_the_extreme_of_many_narrow_rows_is_another_call():
         return (np.sum(x, axis=-1), np.sum(x, axis=1, keepdims=True), np.sum(x, axis=(0,), keepdims=True),
                 np.max(x, axis=1), np.min(x, axis=-1, keepdims=True), np.max(x, axis=0))
     plan = same_results(f, x, passes_=[passes.row_sums, passes.row_maxima])
-    assert names(plan) == ["matmul", *2 * ("matmul", "getitem"), "transpose", "copy", "max",
-                           "transpose", "copy", "min", "getitem", "max"]
+    assert names(plan) == ["matmul", *2 * ("matmul", "getitem"), "argmax", "add", "taken", "argmin", "add", "taken",
+                           "getitem", "max"]
+    many = np.tile(x, (3, 1))
+    assert names(same_results(f, many, passes_=[passes.row_sums, passes.row_maxima]))[5:] == [
+        "transpose", "copy", "max", "transpose", "copy", "min", "getitem", "max"]
+    assert names(same_results(f, x[:1], passes_=[passes.row_maxima]))[3:6] == ["argmax", "taken", "argmin"]
     wide = x.reshape(10, 100)
     assert names(same_results(f, wide, passes_=[passes.row_sums, passes.row_maxima])) == [
         "sum", "sum", "matmul", "getitem", "max", "min", "max"]

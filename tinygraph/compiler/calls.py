@@ -46,6 +46,11 @@ def one_hot(table: Any, places: Any) -> Any:
     return table.take(places, axis=0, mode="clip")
 
 
+def taken(x: Any, places: Any) -> Any:
+    """``x.take(places, mode="clip")`` as a call: the elements at places that are in range, counted row by row."""
+    return x.take(places, mode="clip")
+
+
 STATIC = {np.shape, np.ndim, np.size, np.iscomplexobj, np.isrealobj, np.result_type, np.can_cast, np.common_type,
           np.einsum_path}
 """Functions that ask about shapes and dtypes alone: the same at every call, so answered and not recorded."""

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.calls import MAYBE_VIEWS, astype, copy, masked, one_hot
+from tinygraph.compiler.calls import MAYBE_VIEWS, astype, copy, masked, one_hot, taken
 from tinygraph.compiler.plan import Chain, Plan, Step, Value, values_in
 
 WITH_OUT = {np.sum, np.max, np.min, np.mean, np.prod, np.add.reduce, np.multiply.reduce, np.maximum.reduce,
-            np.minimum.reduce, np.dot}
+            np.minimum.reduce, np.dot, np.argmax, np.argmin}
 """Functions that take ``out=``; ufuncs do anyway."""
 
 LINE = 64
@@ -155,7 +155,7 @@ def takes_out(step: Step) -> bool:
         return function.__name__ in ("random", "standard_normal", "standard_exponential")
     if isinstance(function, np.ufunc):
         return function.nout == 1
-    return function in WITH_OUT or function in (masked, one_hot, copy, astype) or isinstance(function, Chain)
+    return function in WITH_OUT or function in (masked, one_hot, taken, copy, astype) or isinstance(function, Chain)
 
 
 def is_elementwise(step: Step) -> bool:

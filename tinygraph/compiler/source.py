@@ -150,7 +150,7 @@ class _Printer:
         there = Value(seen.shape, seen.dtype)
         self.spelling.names[there] = self.fixed[seen]
         text = self.spelling.call(replace(step, args=mapped(step.args, lambda x: there if x is seen else x)))
-        wished = f"{self.spelling.names[seen]}_{'T' if text.endswith('.T') else 'view'}"
+        wished = f"{self.spelling.names[seen].removesuffix('_view')}_{'T' if text.endswith('.T') else 'view'}"
         return self._named(text, wished)
 
     def _bits(self, value: Value) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.calls import astype, copy, getitem, masked, one_hot
+from tinygraph.compiler.calls import astype, copy, getitem, masked, one_hot, taken
 from tinygraph.compiler.plan import Step, Value, is_uniform
 
 
@@ -102,6 +102,10 @@ class Spelling:
             return f"np.multiply({x}.view({bits}), {mask}{target}).view(np.{dtype.name})"
         if function is one_hot:
             return f"{self.text(first)}.take({self.text(args[1])}, axis=0, mode='clip'{f', out={out}' if out else ''})"
+        if function is taken:
+            return f"{self.text(first)}.take({self.text(args[1])}, mode='clip'{f', out={out}' if out else ''})"
+        if function in (np.argmax, np.argmin) and isinstance(first, Value) and len(args) == 2 and not step.kwargs:
+            return f"{self.text(first)}.{function.__name__}({self.text(args[1])}{f', out={out}' if out else ''})"
         if function is getitem:
             return f"{self.text(first)}[{self.index(args[1])}]"
         if function is astype:

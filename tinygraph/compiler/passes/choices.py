@@ -57,7 +57,7 @@ def one_hot_rows(plan: Plan) -> Plan:
                 rows[mask, None] = places = Value(flat.shape, flat.dtype)
                 steps.append(Step(np.add, (flat, 1), {}, places, equal.why))
             table = np.eye(mask.shape[1] + 2, mask.shape[1], -1, dtype)
-            constant = Value(table.shape, table.dtype, constant=table)
+            constant = Value(table.shape, table.dtype, "units", table)
             rows[mask, dtype] = Value(mask.shape, table.dtype)
             steps.append(Step(one_hot, (constant, rows[mask, None]), {}, rows[mask, dtype], equal.why))
         return rows[mask, dtype]

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygraph.compiler.calls import copy, getitem
+from tinygraph.compiler.calls import copy, getitem, taken
 from tinygraph.compiler.memory import is_elementwise
 from tinygraph.compiler.passes.algebra import FLOATS
 from tinygraph.compiler.passes.rewriting import constant, makers
@@ -22,6 +22,9 @@ SUMMING = {np.sum, np.prod}
 
 NARROW = 64
 """A row of fewer numbers than this is reduced slowly: NumPy's loop over it ends before it has begun."""
+
+FEW = 2000
+"""Of as many numbers or fewer, in narrow rows, the places of the extremes are found sooner than a copy is made."""
 
 SMALL = 1 << 16
 """A sum over more than this is not held up by what calls cost (bytes)."""
@@ -59,7 +62,7 @@ def row_sums(plan: Plan) -> Plan:
     steps: list[Step] = []
 
     def one(*shape: int, dtype: np.dtype[Any]) -> Value:
-        return ones.setdefault((shape, dtype), Value(shape, dtype, constant=np.ones(shape, dtype)))
+        return ones.setdefault((shape, dtype), Value(shape, dtype, "ones", np.ones(shape, dtype)))
 
     spread, compared = _spread(plan), _compared(plan)
     for step in plan.steps:
@@ -123,7 +126,7 @@ def totals(plan: Plan) -> Plan:
                 last = users[last.result][0]
                 scale *= factor
                 scaled.add(id(last))
-            weights = Value(x.shape, x.dtype, constant=np.full(x.shape, scale, x.dtype))
+            weights = Value(x.shape, x.dtype, "ones" if scale == 1 else "scales", np.full(x.shape, scale, x.dtype))
             steps.append(Step(np.vdot, (x, weights), {}, last.result, step.why))
         elif id(step) not in scaled:
             steps.append(step)
@@ -153,17 +156,35 @@ def _scaled_by(step: Step) -> float | None:
 
 
 def row_maxima(plan: Plan) -> Plan:
-    """The maximum or minimum along each of many narrow rows from a transposed copy, whose rows are long."""
+    """The maximum or minimum along narrow rows: of few, what lies at their places; of many, from a transposed copy.
+
+    NumPy finds the place of an extreme sooner than the extreme, and goes along long rows sooner than along short ones.
+    """
     steps: list[Step] = []
     for step in plan.steps:
         x, axis, keepdims = _reduced_matrix(step, np.max, np.min)
-        if x is None or axis == 0 or x.shape[1] > NARROW or x.shape[0] < NARROW:
+        if x is None or axis == 0 or x.shape[1] > NARROW or (x.shape[0] < NARROW and _size(x) > FEW):
             steps.append(step)
             continue
-        view, turned = (Value(x.shape[::-1], x.dtype) for _ in range(2))
-        steps += [Step(np.transpose, (x,), {}, view, step.why, shares=x), Step(copy, (view,), {}, turned, step.why)]
-        steps += _with_axis(Step(step.function, (turned,), {"axis": 0}, step.result, step.why), 1, keepdims)
+        if _size(x) <= FEW and not x.order:
+            places = columns = Value(x.shape[:1], np.dtype(np.intp))
+            find = np.argmax if step.function is np.max else np.argmin
+            steps.append(Step(find, (x, 1), {}, columns, step.why))
+            if x.shape[0] > 1:
+                places = Value(columns.shape, columns.dtype)
+                starts = Value(columns.shape, columns.dtype, "starts", np.arange(0, _size(x), x.shape[1]))
+                steps.append(Step(np.add, (columns, starts), {}, places, step.why))
+            last = Step(taken, (x, places), {}, step.result, step.why)
+        else:
+            view, turned = (Value(x.shape[::-1], x.dtype) for _ in range(2))
+            steps += [Step(np.transpose, (x,), {}, view, step.why, shares=x), Step(copy, (view,), {}, turned, step.why)]
+            last = Step(step.function, (turned,), {"axis": 0}, step.result, step.why)
+        steps += _with_axis(last, 1, keepdims)
     return plan.with_steps(steps)
+
+
+def _size(x: Value) -> int:
+    return int(np.prod(x.shape))
 
 
 def _asked(step: Step) -> dict[str, Any]:
