@@ -255,6 +255,14 @@ def test_a_shape_that_depends_on_values_is_refused_by_name(act):
         tg.compile(act)(ONE)
 
 
+def test_counting_into_bins_has_a_remedy_of_its_own():
+    with pytest.raises(tg.TraceError, match=r"np\.bincount gives .*; tg\.scatter_add\(weights, x, \(n,\)\) adds up"):
+        tg.compile(lambda x, w: np.bincount(x, w))(np.array([0, 2]), ONE)
+    step, _ = counted(lambda x, w: tg.scatter_add(w, x, (3,)))
+    for places in ([0, 2], [1, 1], [2, 0]):
+        assert np.array_equal(step(np.array(places), ONE), np.bincount(places, ONE, 3))
+
+
 def test_what_an_array_cannot_do_here_is_refused_by_name():
     for name in ("view", "flat", "ctypes", "strides"):
         with pytest.raises(tg.TraceError, match=rf"uses \.{name} of an array"):

@@ -232,8 +232,10 @@ class Trace:
             by_value = any(True for _ in arrays_in(kwargs.get(name, args[1:2])))
         if masked or by_value:
             what = "an index with a mask" if masked else f"np.{function.__name__}"
+            remedy = "tg.scatter_add(weights, x, (n,)) adds up n bins" if function is np.bincount \
+                else "multiply by the mask or use np.where"
             raise TraceError(f"{what} gives an array whose shape depends on values, so no fixed program can do it; "
-                             f"multiply by the mask or use np.where{here()}")
+                             f"{remedy}{here()}")
 
     def _check_answer(self, function: Callable[..., Any], real: Any) -> None:
         """Refuse what answers with something that Python could read."""
