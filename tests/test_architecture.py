@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[1]
 # as well. The face, tinygraph/__init__.py, stands on top of the fourth: the floors above it are loaded when asked for.
 FLOORS = [
     "core.memory core.files core.errors core.context core.messages core.arguments core.plain "
-    "core.card core.op core.kinds core.node",
+    "core.card core.op core.kinds core.node core.backward",
     "ops.constants ops.elementwise ops.choice ops.transcendental ops.bessel ops.complex "
     "ops.shape ops.index ops.join ops.making ops.applying ops.matrices ops.sorting ops.padding ops.windows ops.sampled "
     "ops.scan ops.reduction ops.nanreduction ops.quantile ops.linalg ops.einsum ops.solving "

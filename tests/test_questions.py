@@ -18,9 +18,10 @@ from right_graphs import RIGHT
 
 import tinygraph as tg
 from tinygraph.ask.report import Report
-from tinygraph.core import node as nodes
+from tinygraph.core import backward as sweep
 from tinygraph.core import op as core_op
 from tinygraph.core.kinds import Constant
+from tinygraph.core.node import wrap
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,7 +38,7 @@ QUESTIONS = {
 
 def leaf_of(loss):
     node = next(node for node in tg.graph(loss) if node.op is None and node.requires_grad)
-    return nodes.wrap(tg.Tensor, node.node)
+    return wrap(tg.Tensor, node.node)
 
 
 def doubtful():
@@ -125,7 +126,7 @@ def alarms(loss, weights=None):
     found += str(linted).splitlines() if linted else []
     for node in tg.graph(loss):
         if node.op is None and node.requires_grad:
-            answer = tg.explain(nodes.wrap(tg.Tensor, node.node), loss)
+            answer = tg.explain(wrap(tg.Tensor, node.node), loss)
             total = sum((use.gradient for use in answer.shares), np.zeros_like(node.value))
             exact = answer.gradient is None or len(answer.shares) == 0 or np.array_equal(total, answer.gradient)
             found += [] if exact and answer.origin is None else [f"explain: {answer}"]
@@ -140,7 +141,7 @@ def alarms(loss, weights=None):
 def collect(monkeypatch):
     """Ask everything of whatever backward is called on from here on."""
     asked, found = [], []
-    backward = nodes.backward
+    backward = sweep.backward
 
     def questioned_first(root, *args, **kwargs):
         if type(root) is tg.Tensor and root.requires_grad and root.data.size == 1 and root.node.op is not None:
@@ -149,7 +150,7 @@ def collect(monkeypatch):
                 found.extend(alarms(root))
         return backward(root, *args, **kwargs)
 
-    monkeypatch.setattr(nodes, "backward", questioned_first)
+    monkeypatch.setattr(sweep, "backward", questioned_first)
     return asked, found
 
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from tinygraph.assignment import Assignable
-from tinygraph.core import node as nodes
+from tinygraph.core import backward as sweep
 from tinygraph.core.arguments import Array, is_array
 from tinygraph.core.context import GRAD_ENABLED, HOOKS
 from tinygraph.core.errors import ArgumentError, DTypeError, GradientError, ShapeError, UnsupportedError
@@ -181,7 +181,7 @@ class Tensor(Assignable, Methods):
         >>> x.grad
         array(6.)
         """
-        nodes.backward(self, grad, create_graph=create_graph, retain_graph=retain_graph)
+        sweep.backward(self, grad, create_graph=create_graph, retain_graph=retain_graph)
 
     def zero_grad(self) -> None:
         """Forget the gradient: ``grad`` is None again."""

@@ -9,10 +9,11 @@ from tinygraph.analysis.nodes import MISSING, Cotangents, Edge, GraphNode, each
 from tinygraph.analysis.table import table
 from tinygraph.analysis.text import count
 from tinygraph.core.arguments import Array, Handle
+from tinygraph.core.backward import cotangents, start
 from tinygraph.core.context import HOOKS
 from tinygraph.core.errors import ArgumentError, GradientError, UnsupportedError
 from tinygraph.core.messages import here
-from tinygraph.core.node import SERIAL, Node, ancestors, cotangents, start
+from tinygraph.core.node import SERIAL, Node, ancestors
 from tinygraph.core.op import Op, pick
 
 if TYPE_CHECKING:

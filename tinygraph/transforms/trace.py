@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from tinygraph.core.arguments import Array, Handle
+from tinygraph.core.backward import cotangents
 from tinygraph.core.context import GRAD_ENABLED, enable_grad
 from tinygraph.core.errors import ArgumentError, DTypeError, ShapeError
 from tinygraph.core.messages import here
-from tinygraph.core.node import SERIAL, Node, ancestors, cotangents, leaf, wrap
+from tinygraph.core.node import SERIAL, Node, ancestors, leaf, wrap
 from tinygraph.core.op import Op
 from tinygraph.ops.elementwise import positive
 from tinygraph.tensors import Tensor, tensor

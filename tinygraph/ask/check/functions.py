@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from tinygraph.core.arguments import Array, is_array
+from tinygraph.core.backward import cotangents, start
 from tinygraph.core.context import no_grad
 from tinygraph.core.errors import ArgumentError, DTypeError, GradientError
 from tinygraph.core.messages import here
-from tinygraph.core.node import cotangents, start
 from tinygraph.differences import numerical_gradient, random_direction, step_for
 from tinygraph.tensors import Tensor, tensor
 from tinygraph.transforms import grad, jvp, linearize, value_and_grad

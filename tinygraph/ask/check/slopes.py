@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinygraph.core.arguments import Array
-from tinygraph.core.node import Node, cotangents, leaf
+from tinygraph.core.backward import cotangents
+from tinygraph.core.node import Node, leaf
 from tinygraph.differences import random_direction, step_for
 
 _WIDER = {"e": "d", "f": "d", "F": "D"}

@@ -10,7 +10,8 @@ import numpy as np
 from tinygraph.ask import reasons
 from tinygraph.ask.explain.ranking import Edge, Ranking
 from tinygraph.core.arguments import Array
-from tinygraph.core.node import Node, ancestors, cotangents
+from tinygraph.core.backward import cotangents
+from tinygraph.core.node import Node, ancestors
 from tinygraph.core.op import pick
 from tinygraph.nn.wrap import layer_of
 

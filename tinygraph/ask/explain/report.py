@@ -14,10 +14,11 @@ from tinygraph.ask.explain.flow import Flow, Origin, Stop, Use, Way
 from tinygraph.ask.report import Report, asked
 from tinygraph.ask.wording import called, count, inputs, span, step, way, where_made
 from tinygraph.core.arguments import Array, Handle
+from tinygraph.core.backward import start
 from tinygraph.core.context import MARKS, no_grad
 from tinygraph.core.errors import ArgumentError, GradientError, UnsupportedError
 from tinygraph.core.messages import here
-from tinygraph.core.node import Node, start
+from tinygraph.core.node import Node
 
 __all__ = ["Explanation", "Origin", "Stop", "Use", "Way", "explain"]
 

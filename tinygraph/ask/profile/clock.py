@@ -9,7 +9,8 @@ from time import perf_counter
 from typing import NamedTuple
 
 from tinygraph.core.arguments import Array
-from tinygraph.core.node import Node, ancestors, cotangents, start
+from tinygraph.core.backward import cotangents, start
+from tinygraph.core.node import Node, ancestors
 from tinygraph.core.op import pick
 
 

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from tinygraph.analysis import Graph
 from tinygraph.core.arguments import Array
-from tinygraph.core.node import Node, cotangents, start
+from tinygraph.core.backward import cotangents, start
+from tinygraph.core.node import Node
 
 
 class Moment(NamedTuple):

@@ -169,7 +169,7 @@ def _time_whole(step: Callable[[], Any], rounds: int, seed: Array | None) -> Dur
     """Forward and backward as the engine runs them, without a question asked between."""
     from time import perf_counter
 
-    from tinygraph.core.node import cotangents, start
+    from tinygraph.core.backward import cotangents, start
 
     taken = []
     for _ in range(rounds + 1):
