@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable
 from itertools import count
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from tinygraph.core.arguments import Array, Handle
 from tinygraph.core.context import GRAD_ENABLED, HOOKS, MARKS, WATCHES, watching
@@ -18,10 +18,33 @@ from tinygraph.core.errors import TinygraphError
 from tinygraph.core.messages import INSIDE, line_of
 from tinygraph.core.op import EXPLAINED, Op, as_array, pick
 
+T = TypeVar("T")
+
 SERIAL = count()
 
 _new = object.__new__
 _last_user_code: list[CodeType | None] = [None]
+
+
+class _Rare(Generic[T]):
+    """An attribute that few nodes have: kept in a dict of theirs, so that the others are smaller and sooner made."""
+
+    def __init__(self, otherwise: T) -> None:
+        self.otherwise = otherwise
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, node: Node | None, kind: type) -> T:
+        if node is None:
+            return self  # type: ignore[return-value]
+        return self.otherwise if node.rare is None else node.rare.get(self.name, self.otherwise)
+
+    def __set__(self, node: Node, value: T) -> None:
+        if node.rare is not None:
+            node.rare[self.name] = value
+        elif value is not self.otherwise:
+            node.rare = {self.name: value}
 
 
 class Node:
@@ -36,13 +59,15 @@ class Node:
         requires_grad: Whether a gradient may flow here.
         watched: Whether somebody wants to hear of its cotangent: a leaf, `retain_grad`, a hook.
         code, instruction: The place in the user's code that made it; `location` reads it.
-        name, grad, hooks: What the user gave it, and what backward left.
+        grad: What backward left.
+        rare: The following, by name, of a node that has any of them.
+        name, hooks: What the user gave it.
         scope: The names of the `tinygraph.scope` s that it was made in, each with a number, outermost first.
         seen: What `tinygraph.debug` noted when it was made.
     """
 
-    __slots__ = ("code", "grad", "hooks", "instruction", "name", "op", "params", "parents", "requires_grad", "scope",
-                 "seen", "serial", "value", "watched")
+    __slots__ = ("code", "grad", "instruction", "op", "params", "parents", "rare", "requires_grad", "serial", "value",
+                 "watched")
 
     op: Op[..., Any] | None
     parents: tuple[Any, ...]
@@ -53,16 +78,18 @@ class Node:
     watched: bool
     code: CodeType | None
     instruction: int
-    name: str | None
     grad: Array | None
-    hooks: dict[int, Callable[[Array], Array | None]] | None
-    scope: tuple[str, ...]
-    seen: Any
+    rare: dict[str, Any] | None
+
+    name = _Rare[str | None](None)
+    hooks = _Rare[dict[int, Callable[[Array], Array | None]] | None](None)
+    scope = _Rare[tuple[str, ...]](())
+    seen = _Rare[Any](None)
 
     def __init__(self) -> None:
-        # What most nodes never have. Not left to __getattr__, with which a look at any slot costs twice as much.
-        self.grad = self.name = self.hooks = self.code = self.seen = None
-        self.instruction, self.scope = -1, ()
+        # Not left to __getattr__, with which a look at any slot costs twice as much.
+        self.grad = self.rare = self.code = None
+        self.instruction = -1
 
     def __repr__(self) -> str:
         return f"<node {self.serial} {self.op.name if self.op else 'leaf'}{f' {self.name!r}' if self.name else ''}>"
@@ -79,7 +106,9 @@ def leaf(value: Any, requires_grad: bool = False, name: str | None = None) -> No
     """A node without a past."""
     node = Node()
     node.op = node.params = None
-    node.parents, node.value, node.name = (), value, name
+    node.parents, node.value = (), value
+    if name is not None:
+        node.name = name
     node.serial, node.requires_grad, node.watched = next(SERIAL), requires_grad, True
     return node
 
@@ -94,8 +123,7 @@ def inner(op: Op[..., Any], parents: tuple[Any, ...], params: dict[str, Any] | N
     node.op, node.parents = op, parents
     node.params, node.value = params, value
     node.serial, node.requires_grad, node.watched = next(SERIAL), True, False
-    node.grad = node.name = node.hooks = node.seen = None
-    node.scope = ()
+    node.grad = node.rare = None
     if marks := MARKS.get():
         if marks.scope:
             node.scope = marks.scope
