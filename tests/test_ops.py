@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import tinygraph as tg
-from tinygraph.core import node
+from tinygraph.core import backward
 from tinygraph.core.kinds import Constant
 from tinygraph.core.op import BY_NUMPY, COMPOSED, OPS
 from tinygraph.testing import PROPERTIES, Case, StandIn, check_op
@@ -195,7 +195,7 @@ def test_the_suite_finds_an_op_that_numpy_does_not_reach():
 
 
 def test_the_suite_finds_gradients_that_share_memory(monkeypatch):
-    monkeypatch.setattr(node, "_own", lambda c: c)
+    monkeypatch.setattr(backward, "_own", lambda c: c)
     with pytest.raises(tg.GradientError, match=r"own gradient: .*shares memory"):
         check_op("add", [Case(np.ones(2), np.ones(2))])
 
