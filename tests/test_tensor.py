@@ -301,7 +301,7 @@ def test_1_000_steps_leave_nothing_behind_with_the_collector_off():
     gc.collect()
     gc.disable()
     try:
-        # Python itself keeps up to 2,000 freed tuples of each size, to use them again. They are traced from the first on:
+        # Python itself keeps up to 2,000 freed tuples of each size, to use them again. They are traced from the first:
         # one that was not would give its place there to one that is, and so look like 80 bytes left behind.
         tracemalloc.start()
         for _ in range(3_000):
