@@ -148,6 +148,21 @@ def test_an_argument_that_shares_memory_with_what_is_written_is_refused():
     assert w.data.tolist() == [-0.5, 0.5]
 
 
+def test_an_argument_that_shares_memory_runs_the_step_as_it_is_where_that_is_allowed():
+    w = tg.tensor([1.0, 2.0], requires_grad=True)
+
+    def f(x):
+        w.data -= 0.5 * x
+    step = tg.compile(f, fallback=True)
+    for _ in range(4):  # from here on the arguments are known again by their looks
+        step(np.zeros(2))
+    with pytest.warns(RuntimeWarning, match="runs without being compiled: an argument shares memory"):
+        step(w.data[:])
+    assert w.data.tolist() == [0.5, 1.0]
+    step(w.data[:])
+    assert w.data.tolist() == [0.25, 0.5]
+
+
 def test_an_argument_may_be_a_weights_own_array_where_nothing_is_written():
     w = tg.tensor([1.0, 2.0], requires_grad=True)
     step = tg.compile(lambda x: w * x)

@@ -168,6 +168,16 @@ def test_a_factor_on_products_is_a_factor_on_what_they_share():
     assert next(s for s in plan.steps if s.function is np.multiply).result.shape == (6, 4)
 
 
+def test_a_sum_whose_argument_has_a_name_is_left_to_numpy():
+    assert names(same_results(lambda x: (np.sum(a=x), np.max(a=x, axis=1)), X)) == ["sum", "max"]
+
+
+def test_a_mask_of_class_indices_stays_one_where_no_arithmetic_is_done_with_it():
+    def f(x, t):
+        return np.ldexp(x, np.equal(np.expand_dims(t, -1), np.arange(4, like=x)))
+    assert "one_hot" not in names(same_results(f, X, np.array([0, 3, 2, 3, 1, 0])))
+
+
 def test_a_factor_stays_where_the_product_is_looked_at_without_it_or_is_smaller():
     def f(x, y, lr):
         both, small = np.matmul(x.T, y), np.matmul(y.T, y)

@@ -59,7 +59,11 @@ class Compiled:
             return self.function(*args, **kwargs)
         latest = self._latest_run
         if latest is not None and not kwargs and latest.takes(args) and latest.fits():
-            return latest.run(args)
+            try:
+                return latest.run(args)
+            except TraceError:
+                if not self.fallback:
+                    raise  # else what follows runs the step as it is, and says so
         arrays: list[Any] = []
         key = (GRAD_ENABLED.get(), tuple([_flattened(x, arrays) for x in args]),
                _flattened(kwargs, arrays) if kwargs else None)

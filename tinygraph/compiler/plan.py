@@ -27,9 +27,14 @@ class Value:
     order: tuple[int, ...] = ()
 
     @property
+    def size(self) -> int:
+        """How many elements it has."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
     def nbytes(self) -> int:
         """What it takes up (bytes)."""
-        return int(np.prod(self.shape, dtype=np.int64)) * self.dtype.itemsize
+        return self.size * self.dtype.itemsize
 
 
 class View(NamedTuple):

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from tinygraph.compiler.calls import getitem, masked, one_hot
-from tinygraph.compiler.memory import is_elementwise
 from tinygraph.compiler.passes.algebra import FLOATS
 from tinygraph.compiler.passes.rewriting import makers
 from tinygraph.compiler.plan import Plan, Step, Value
@@ -18,6 +17,9 @@ LARGE = 1 << 10
 
 CLASSES = 1 << 10
 """A table of more rows than this is not made."""
+
+ARITHMETIC = {np.add, np.subtract, np.multiply, np.divide}
+"""What computes with a mask as with the numbers 0 and 1 of the result's dtype."""
 
 
 def masks(plan: Plan) -> Plan:
@@ -68,7 +70,7 @@ def one_hot_rows(plan: Plan) -> Plan:
         elif _is_masking(step) and step.args[0] in labels:
             mask, x = step.args[:2]
             step = replace(step, function=masked, args=(in_dtype(mask, np.dtype(f"i{x.dtype.itemsize}")), x))
-        elif is_elementwise(step) and not step.kwargs and step.result.dtype in FLOATS:
+        elif step.function in ARITHMETIC and not step.kwargs and step.result.dtype in FLOATS:
             step = replace(step, args=tuple([in_dtype(x, step.result.dtype) if isinstance(x, Value) and x in labels
                                              else x for x in step.args]))
         steps.append(step)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from tinygraph.compiler.calls import getitem
 from tinygraph.compiler.passes.algebra import FLOATS
-from tinygraph.compiler.passes.rewriting import in_order, key, substituted
+from tinygraph.compiler.passes.rewriting import in_order, key, makers, substituted, users
 from tinygraph.compiler.plan import Plan, Step, Value
 
 LOOKS = {getitem, np.reshape, np.transpose, np.swapaxes, np.expand_dims}
@@ -22,7 +21,9 @@ def factors(plan: Plan) -> Plan:
 
     s (A @ B) is A @ (s B). It rounds in another order.
     """
-    for factor in dict.fromkeys(key(f[0]) for step in plan.steps if (f := _factor_and_array(step)) is not None):
+    made = makers(plan)
+    for factor in dict.fromkeys(key(f[0]) for step in plan.steps if (f := _factor_and_array(step)) is not None
+                                and f[1] in made and _linear_in(made[f[1]])):
         plan = _Factor(plan, factor).moved()
     return plan
 
@@ -50,22 +51,19 @@ class _Factor:
 
     def _look(self) -> None:
         """Find what is looked at with the factor alone, from the end to the beginning, and who can take it over."""
-        users: dict[Value, list[Step]] = defaultdict(list)
-        for step in self.plan.steps:
-            for value in step.reads:
-                users[value].append(step)
+        looking = users(self.plan)
         ends, made = self.plan.ends, _computed(self.plan)
         scaled = set(self.moves.values())
         for step in reversed(self.plan.steps):
             result = step.result
-            if not isinstance(result, Value) or result in ends or result not in users or result in self.moves:
+            if not isinstance(result, Value) or result in ends or result not in looking or result in self.moves:
                 continue
-            if all(self._is_scaled(result, user) for user in users[result]):
+            if all(self._is_scaled(result, user) for user in looking[result]):
                 operands = [v for v in _linear_in(step) if v in made and v.dtype == result.dtype]
                 free = [v for v in operands
-                        if v in scaled or _size(v) < _size(result) or step.function is not np.matmul]
+                        if v in scaled or v.size < result.size or step.function is not np.matmul]
                 if free:
-                    self.moves[result] = min(free, key=lambda v: (v not in scaled, _size(v)))
+                    self.moves[result] = min(free, key=lambda v: (v not in scaled, v.size))
                     scaled.add(self.moves[result])
 
     def _is_scaled(self, value: Value, user: Step) -> bool:
@@ -139,7 +137,3 @@ def _computed(plan: Plan) -> set[Value]:
         if step.shares is None or step.shares in made:
             made.update(step.results)
     return made
-
-
-def _size(value: Value) -> int:
-    return int(np.prod(value.shape))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from tinygraph.compiler.calls import copy, getitem, taken
 from tinygraph.compiler.memory import is_elementwise
 from tinygraph.compiler.passes.algebra import FLOATS
-from tinygraph.compiler.passes.rewriting import constant, makers
+from tinygraph.compiler.passes.rewriting import constant, makers, users
 from tinygraph.compiler.plan import Plan, Step, Value
 
 REDUCTIONS: dict[Any, np.ufunc] = {np.sum: np.add, np.prod: np.multiply, np.max: np.maximum, np.min: np.minimum}
@@ -110,20 +109,16 @@ def _spread(plan: Plan) -> set[Value]:
 
 def totals(plan: Plan) -> Plan:
     """The sum of all elements as a product with ones; where it is then scaled by numbers, with what they come to."""
-    users: dict[Value, list[Step]] = defaultdict(list)
-    for step in plan.steps:
-        for value in step.reads:
-            users[value].append(step)
-    compared = _compared(plan)
+    looking, compared = users(plan), _compared(plan)
     scaled: set[int] = set()
     steps: list[Step] = []
     for step in plan.steps:
         x = _totalled(step)
         if x is not None and step.result not in compared:
             scale, last = 1.0, step
-            while last.result not in plan.ends and len(users[last.result]) == 1 \
-                    and (factor := _scaled_by(users[last.result][0])) is not None:
-                last = users[last.result][0]
+            while last.result not in plan.ends and len(looking[last.result]) == 1 \
+                    and (factor := _scaled_by(looking[last.result][0])) is not None:
+                last = looking[last.result][0]
                 scale *= factor
                 scaled.add(id(last))
             weights = Value(x.shape, x.dtype, "ones" if scale == 1 else "scales", np.full(x.shape, scale, x.dtype))
@@ -135,7 +130,8 @@ def totals(plan: Plan) -> Plan:
 
 def _totalled(step: Step) -> Value | None:
     """The small array whose elements a call all adds up."""
-    if step.function is not np.sum or not isinstance(x := step.args[0], Value) or _asked(step) != {"axis": None}:
+    x = step.args[0] if step.function is np.sum and step.args else None
+    if not isinstance(x, Value) or _asked(step) != {"axis": None}:
         return None
     return x if x.shape and x.dtype in FLOATS and 0 < x.nbytes <= SMALL else None
 
@@ -163,16 +159,16 @@ def row_maxima(plan: Plan) -> Plan:
     steps: list[Step] = []
     for step in plan.steps:
         x, axis, keepdims = _reduced_matrix(step, np.max, np.min)
-        if x is None or axis == 0 or x.shape[1] > NARROW or (x.shape[0] < NARROW and _size(x) > FEW):
+        if x is None or axis == 0 or x.shape[1] > NARROW or (x.shape[0] < NARROW and x.size > FEW):
             steps.append(step)
             continue
-        if _size(x) <= FEW and not x.order:
+        if x.size <= FEW and not x.order:
             places = columns = Value(x.shape[:1], np.dtype(np.intp))
             find = np.argmax if step.function is np.max else np.argmin
             steps.append(Step(find, (x, 1), {}, columns, step.why))
             if x.shape[0] > 1:
                 places = Value(columns.shape, columns.dtype)
-                starts = Value(columns.shape, columns.dtype, "starts", np.arange(0, _size(x), x.shape[1]))
+                starts = Value(columns.shape, columns.dtype, "starts", np.arange(0, x.size, x.shape[1]))
                 steps.append(Step(np.add, (columns, starts), {}, places, step.why))
             last = Step(taken, (x, places), {}, step.result, step.why)
         else:
@@ -181,10 +177,6 @@ def row_maxima(plan: Plan) -> Plan:
             last = Step(step.function, (turned,), {"axis": 0}, step.result, step.why)
         steps += _with_axis(last, 1, keepdims)
     return plan.with_steps(steps)
-
-
-def _size(x: Value) -> int:
-    return int(np.prod(x.shape))
 
 
 def _asked(step: Step) -> dict[str, Any]:
@@ -198,7 +190,8 @@ def _asked(step: Step) -> dict[str, Any]:
 
 def _reduced_matrix(step: Step, *functions: Any) -> tuple[Value | None, int, bool]:
     """The matrix that one of the functions reduces along one axis, which, and whether the axis stays."""
-    if step.function not in functions or not isinstance(x := step.args[0], Value) or len(x.shape) != 2 or 0 in x.shape:
+    x = step.args[0] if step.function in functions and step.args else None
+    if not isinstance(x, Value) or len(x.shape) != 2 or 0 in x.shape:
         return None, 0, False
     asked = _asked(step)
     axis, keepdims = asked.pop("axis"), asked.pop("keepdims", False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -56,6 +57,15 @@ def in_order(steps: list[Step]) -> list[Step]:
                 done.add(id(first))
                 ordered.append(first)
     return ordered
+
+
+def users(plan: Plan) -> dict[Value, list[Step]]:
+    """The steps that look at each Value."""
+    found: dict[Value, list[Step]] = defaultdict(list)
+    for step in plan.steps:
+        for value in step.reads:
+            found[value].append(step)
+    return found
 
 
 def makers(plan: Plan) -> dict[Value, Step]:

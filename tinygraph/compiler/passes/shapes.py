@@ -55,7 +55,7 @@ def _index(x: Value, shape: tuple[int, ...]) -> tuple[Any, ...] | None:
     missing = len(shape) - len(x.shape)
     if (1,) * missing + x.shape == shape:
         return (*[None] * missing, Ellipsis)
-    return (*[0] * len(x.shape), Ellipsis) if int(np.prod(x.shape)) == 1 else None
+    return (*[0] * len(x.shape), Ellipsis) if x.size == 1 else None
 
 
 def _is_small(step: Step) -> bool:
@@ -76,7 +76,7 @@ def extremes(plan: Plan) -> Plan:
 
     steps = []
     for step in plan.steps:
-        if step.function in (np.maximum, np.minimum) and _is_small(step) and np.prod(step.result.shape) > FEW:
+        if step.function in (np.maximum, np.minimum) and _is_small(step) and step.result.size > FEW:
             step = replace(step, args=tuple(whole(x, step.result) for x in step.args))
         steps.append(step)
     return plan.with_steps(steps)
